@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+# What apt installs, by what needs it. All from Debian 12.
+
+BUILD_PACKAGES = gcc libc6-dev make git pkg-config clang-14 clang llvm-14 libbpf-dev bpftool libelf-dev \
+	libdw-dev zlib1g-dev liblzma-dev libprotobuf-c-dev protobuf-c-compiler libjansson-dev \
+	libcap-ng-dev libiberty-dev
+DEMO_PACKAGES = runc busybox-static
+TEST_PACKAGES = clang-format libcmocka-dev libclang-rt-14-dev python3 python3-pytest g++ rustc musl-tools \
+	binutils xz-utils containerd docker.io podman golang-go nodejs npm chromium procps iproute2
+KERNEL_PACKAGES = qemu-system-x86 cpio
+BENCH_PACKAGES = linux-perf bpftrace

@@ -1,0 +1,596 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plimsoll record: the whole program from top to bottom. Opens the outputs, finds the containers,
+ * lets the kernel watch, waits, collects, names, writes.
+ */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/privileges.h"
+#include "base/text.h"
+#include "cmd/cmd.h"
+#include "cmd/command.h"
+#include "cmd/outputs.h"
+#include "container/container.h"
+#include "container/watch.h"
+#include "output/output.h"
+#include "signal/signal.h"
+#include "symbol/symbol.h"
+
+#define FREQUENCY_DEFAULT 99 /* not 100: it must not beat with what runs by the clock */
+#define FREQUENCY_MAX	  20000
+#define DURATION_MAX	  (365.0 * 86400)
+#define KEPT_PATH	  "plimsoll.pb.gz"
+
+struct options {
+	const struct signal_ops *signal;
+	const char **containers;
+	size_t ncontainers, containers_capacity;
+	pid_t *pids;
+	size_t npids, pids_capacity;
+	double duration; /* seconds; 0: until told to stop */
+	unsigned frequency;
+	struct outputs *outputs;
+	bool has_outputs; /* -o or --format was given */
+	struct output_options view;
+	char *const *command; /* NULL: none */
+};
+
+/* All that a recording consists of, in the order in which it is set up. */
+struct recording {
+	const struct options *options;
+	struct containers *containers;
+	struct symbols *symbols;
+	struct profile *profile;
+	struct watch *watch;
+	struct signal *signal;
+	struct command command;
+	int epoll, signals, timer, ticker;
+	uint64_t began; /* CLOCK_MONOTONIC, ns */
+	bool ended_by_signal, command_ended;
+};
+
+static uint64_t now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* --- options --- */
+
+static void print_help(void)
+{
+	fputs("usage: plimsoll record [SIGNAL] [-c NAME]... [-p PID]... [-d SEC] [-o FILE]... [-- "
+	      "COMMAND]\n"
+	      "\n"
+	      "Without -c, -p and COMMAND the whole host is recorded; with several, all that any "
+	      "means.\n"
+	      "\n",
+	      stdout);
+	for (size_t i = 0; signals[i]; i++)
+		printf("  %-16s %s%s\n", signals[i]->name, signals[i]->summary,
+		       i ? "" : " (default SIGNAL)");
+	fputs("\n"
+	      "  -c NAME          container name, id prefix, pod namespace/name, or a glob of "
+	      "these\n"
+	      "  -p PID           process, with the children it starts from now on\n"
+	      "  -d SEC           stop after so long; else at Ctrl-C or the end of COMMAND\n"
+	      "  -F HZ            samples a second and CPU, 1 to 20000 (99)\n"
+	      "  -o FILE          .pb.gz .folded .svg .html .speedscope.json .json; - is standard "
+	      "output\n"
+	      "      --format F   format of -o -, or of a FILE whose name does not tell\n"
+	      "      --icicle     flame graph with the root on top\n"
+	      "  -q, --quiet      no progress, only errors\n"
+	      "  -v, --verbose    tell what happens when\n"
+	      "  -h, --help       this text\n"
+	      "\n"
+	      "Without -o a table is printed and the profile kept in " KEPT_PATH ".\n",
+	      stdout);
+}
+
+static int parse_pid(struct options *o, const char *text)
+{
+	uint64_t pid;
+
+	if (parse_u64(text, &pid) < 0 || pid < 1 || pid > INT_MAX)
+		return usage_error("record", "'-p %s': a process number is expected", text);
+	if (kill((pid_t)pid, 0) < 0 && errno == ESRCH) {
+		log_error("no process has number %s", text);
+		return EXIT_FAILED;
+	}
+	GROW(o->pids, o->npids, o->pids_capacity);
+	o->pids[o->npids++] = (pid_t)pid;
+	return EXIT_DONE;
+}
+
+static int parse_frequency(struct options *o, const char *text)
+{
+	uint64_t hz;
+
+	if (parse_u64(text, &hz) < 0 || hz < 1 || hz > FREQUENCY_MAX)
+		return usage_error("record", "'-F %s': a number from 1 to %d is expected", text,
+				   FREQUENCY_MAX);
+	o->frequency = (unsigned)hz;
+	return EXIT_DONE;
+}
+
+static int parse_duration(struct options *o, const char *text)
+{
+	if (parse_number(text, &o->duration) < 0 || o->duration <= 0 || o->duration > DURATION_MAX)
+		return usage_error("record", "'-d %s': seconds are expected, such as 10 or 0.5",
+				   text);
+	return EXIT_DONE;
+}
+
+static int parse_signal(struct options *o, const char *name)
+{
+	const char *names[16] = { 0 };
+
+	o->signal = signal_by_name(name);
+	if (o->signal)
+		return EXIT_DONE;
+	for (size_t i = 0; signals[i] && i + 1 < ARRAY_SIZE(names); i++)
+		names[i] = signals[i]->name;
+	const char *near = nearest_name(name, names);
+
+	if (near)
+		return usage_error("record", "unknown signal '%s' (did you mean '%s'?)", name,
+				   near);
+	return usage_error("record", "unknown signal '%s'; a command goes after '--'", name);
+}
+
+enum { OPTION_FORMAT = 256, OPTION_ICICLE };
+
+static int parse_option(struct options *o, int c, const char *argument)
+{
+	switch (c) {
+	case 'c':
+		GROW(o->containers, o->ncontainers, o->containers_capacity);
+		o->containers[o->ncontainers++] = argument;
+		return EXIT_DONE;
+	case 'p':
+		return parse_pid(o, argument);
+	case 'd':
+		return parse_duration(o, argument);
+	case 'F':
+		return parse_frequency(o, argument);
+	case 'o':
+		o->has_outputs = true;
+		return outputs_add(o->outputs, argument, NULL) < 0 ? EXIT_USAGE : EXIT_DONE;
+	case OPTION_FORMAT:
+		o->has_outputs = true;
+		return outputs_set_format(o->outputs, argument) < 0 ? EXIT_USAGE : EXIT_DONE;
+	case OPTION_ICICLE:
+		o->view.inverted = true;
+		return EXIT_DONE;
+	case 'q':
+		log_set_level(LOG_ERROR);
+		return EXIT_DONE;
+	case 'v':
+		log_set_level(LOG_DEBUG);
+		return EXIT_DONE;
+	default:
+		return EXIT_USAGE;
+	}
+}
+
+static const char short_options[] = "+:c:p:d:F:o:qvh";
+static const struct option long_options[] = {
+	{ "container", required_argument, NULL, 'c' },
+	{ "pid", required_argument, NULL, 'p' },
+	{ "duration", required_argument, NULL, 'd' },
+	{ "frequency", required_argument, NULL, 'F' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "format", required_argument, NULL, OPTION_FORMAT },
+	{ "icicle", no_argument, NULL, OPTION_ICICLE },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+/* Takes SIGNAL and the command; what stands between the options and neither is an error. */
+static int parse_arguments(int argc, char **argv, struct options *o)
+{
+	bool has_signal = false;
+	int c, status;
+
+	opterr = 0;
+	for (;;) {
+		c = getopt_long(argc, argv, short_options, long_options, NULL);
+		if (c == 'h') {
+			print_help();
+			return -1;
+		}
+		if (c == '?')
+			return usage_error("record", "unknown option '%s'", argv[optind - 1]);
+		if (c == ':')
+			return usage_error("record", "option '%s' needs a value", argv[optind - 1]);
+		if (c != -1) {
+			status = parse_option(o, c, optarg);
+			if (status != EXIT_DONE)
+				return status;
+			continue;
+		}
+		if (optind >= argc)
+			return EXIT_DONE;
+		if (strcmp(argv[optind - 1], "--") == 0) {
+			o->command = argv + optind;
+			return EXIT_DONE;
+		}
+		if (has_signal)
+			return usage_error("record",
+					   "unexpected argument '%s'; a command goes after '--'",
+					   argv[optind]);
+		status = parse_signal(o, argv[optind++]);
+		if (status != EXIT_DONE)
+			return status;
+		has_signal = true;
+	}
+}
+
+/* --- set-up --- */
+
+static int add_fd(struct recording *r, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
+
+	if (fd < 0)
+		return -errno;
+	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+static int open_signals(struct recording *r)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return add_fd(r, r->signals);
+}
+
+static int open_timer(struct recording *r, int *fd, uint64_t ns, bool repeats)
+{
+	const struct timespec t = { .tv_sec = (time_t)(ns / 1000000000),
+				    .tv_nsec = (long)(ns % 1000000000) };
+	const struct itimerspec spec = { .it_value = t,
+					 .it_interval = repeats ? t : (struct timespec){ 0 } };
+
+	*fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (*fd < 0 || timerfd_settime(*fd, 0, &spec, NULL) < 0)
+		return -errno;
+	return add_fd(r, *fd);
+}
+
+/* Every file that a process maps is held open until it is named: the soft limit of 1024 is low. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
+{
+	_cleanup_free_ char *text = NULL;
+
+	/* What fails we explain ourselves; libbpf's own words help only who asks for them. */
+	if (level == LIBBPF_DEBUG || log_get_level() < LOG_DEBUG)
+		return 0;
+	if (vasprintf(&text, format, ap) >= 0)
+		log_debug("%.*s", (int)strcspn(text, "\n"), text);
+	return 0;
+}
+
+static int open_watch(struct recording *r)
+{
+	const struct options *o = r->options;
+	const struct watch_options options = {
+		.containers = r->containers,
+		.patterns = o->containers,
+		.npatterns = o->ncontainers,
+		.pids = o->pids,
+		.npids = o->npids,
+		.expects_pid = o->command != NULL,
+	};
+	int err = watch_open(&options, &r->watch);
+
+	if (!err)
+		err = add_fd(r, watch_fd(r->watch));
+	if (!err && o->command)
+		err = watch_add_pid(r->watch, r->command.pid);
+	return err;
+}
+
+static int open_signal(struct recording *r)
+{
+	const struct signal_options options = {
+		.frequency = r->options->frequency,
+		.watch = r->watch,
+		.containers = r->containers,
+		.symbols = r->symbols,
+		.profile = r->profile,
+	};
+	int err = r->options->signal->open(&options, &r->signal);
+
+	return err ? err : add_fd(r, r->options->signal->fd(r->signal));
+}
+
+static void say(const struct recording *r, const char *what)
+{
+	log_debug("%8.3f s %s", (double)(now_ns(CLOCK_MONOTONIC) - r->began) / 1e9, what);
+}
+
+static int set_up(struct recording *r)
+{
+	int err;
+
+	libbpf_set_print(print_libbpf);
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	err = r->epoll < 0 ? -errno : open_signals(r);
+	/* The command is forked while we still have everything: it is run as given. */
+	if (!err && r->options->command)
+		err = command_start(r->options->command, &r->command);
+	if (!err)
+		err = containers_open(NULL, &r->containers);
+	if (err)
+		return err;
+	raise_file_limit();
+	r->symbols = symbols_new(NULL);
+	r->profile = profile_new();
+	say(r, "containers known");
+	err = open_watch(r);
+	if (err)
+		return err;
+	say(r, "watching containers");
+	err = open_signal(r);
+	if (err)
+		return err;
+	say(r, "sampling");
+	if (privileges_drop() < 0)
+		log_warn("cannot drop privileges that are not needed any more");
+	return 0;
+}
+
+/* --- while it runs --- */
+
+static void show_progress(const struct recording *r)
+{
+	char elapsed[TEXT_SHORT];
+
+	text_duration((now_ns(CLOCK_MONOTONIC) - r->began) / 1000000000 * 1000000000, elapsed);
+	if (r->options->duration > 0)
+		progress("recording: %s of %g s, Ctrl-C ends it early", elapsed,
+			 r->options->duration);
+	else
+		progress("recording: %s, %s", elapsed,
+			 r->options->command ? "until the command ends" : "Ctrl-C ends it");
+}
+
+/* Returns true when it is time to stop. */
+static bool handle(struct recording *r, int fd)
+{
+	uint64_t expirations;
+
+	if (fd == r->signals) {
+		r->ended_by_signal = true;
+		return true;
+	}
+	if (fd == r->timer)
+		return true;
+	if (r->options->command && fd == r->command.pidfd) {
+		r->command_ended = true;
+		return true;
+	}
+	if (fd == r->ticker) {
+		/* Level-triggered: must be read even if nobody wants the number. */
+		if (read(fd, &expirations, sizeof(expirations)) > 0)
+			r->options->signal->tick(r->signal);
+		show_progress(r);
+	}
+	return false;
+}
+
+static int run_until_told(struct recording *r)
+{
+	struct epoll_event events[8];
+	bool done = false;
+	int err = 0;
+
+	if (r->options->duration > 0)
+		err = open_timer(r, &r->timer, (uint64_t)(r->options->duration * 1e9), false);
+	if (!err)
+		err = open_timer(r, &r->ticker, 1000000000, true);
+	if (!err && r->options->command) {
+		err = command_release(&r->command);
+		if (!err)
+			err = add_fd(r, r->command.pidfd);
+	}
+	show_progress(r);
+	while (!err && !done) {
+		int n = epoll_wait(r->epoll, events, ARRAY_SIZE(events), -1);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		/* Who is there before what they did. */
+		watch_drain(r->watch);
+		err = r->options->signal->drain(r->signal, false);
+		for (int i = 0; i < n; i++)
+			done |= handle(r, events[i].data.fd);
+	}
+	return err;
+}
+
+/* --- what came of it --- */
+
+static void note_losses(const struct recording *r)
+{
+	struct lost lost[LOST_MAX];
+	size_t n = r->options->signal->lost(r->signal, lost);
+	const struct lost watch[] = {
+		{ "container events", "their ring was full", watch_lost_events(r->watch) },
+		{ "cgroups or processes to watch", "there were more than the filter holds",
+		  watch_lost_targets(r->watch) },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(watch) && n < LOST_MAX; i++)
+		if (watch[i].count)
+			lost[n++] = watch[i];
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *note = xasprintf("lost: %llu %s, because %s",
+						      (unsigned long long)lost[i].count,
+						      lost[i].what, lost[i].reason);
+
+		profile_note(r->profile, note);
+		log_warn("%s", note);
+	}
+}
+
+static int finish(struct recording *r)
+{
+	struct profile_head *head = profile_head(r->profile);
+	struct symbols_stats stats = { 0 };
+	int err;
+
+	r->options->signal->stop(r->signal);
+	head->duration = (int64_t)(now_ns(CLOCK_MONOTONIC) - r->began);
+	head->time = (int64_t)now_ns(CLOCK_REALTIME) - head->duration;
+	progress("naming functions");
+	say(r, "stopped");
+	watch_drain(r->watch);
+	err = r->options->signal->drain(r->signal, true);
+	if (err)
+		return err;
+	say(r, "samples collected");
+	symbols_name(r->symbols, r->profile, &stats);
+	say(r, "functions named");
+	log_debug("%llu locations named, %llu not; %llu files, %llu refused; %llu processes missed",
+		  (unsigned long long)stats.named, (unsigned long long)stats.unnamed,
+		  (unsigned long long)stats.objects, (unsigned long long)stats.objects_refused,
+		  (unsigned long long)stats.processes_missed);
+	note_losses(r);
+	progress_clear();
+	return 0;
+}
+
+static void close_recording(struct recording *r)
+{
+	if (r->signal)
+		r->options->signal->close(r->signal);
+	watch_close(r->watch);
+	command_close(&r->command);
+	profile_free(r->profile);
+	symbols_free(r->symbols);
+	containers_free(r->containers);
+	const int fds[] = { r->epoll, r->signals, r->timer, r->ticker };
+
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static int write_results(const struct recording *r)
+{
+	const struct options *o = r->options;
+	int err;
+
+	if (!profile_count_samples(r->profile))
+		log_warn("no samples: nothing that was watched ran on a CPU");
+	err = outputs_write_all(o->outputs, r->profile, &o->view);
+	if (!err)
+		say(r, "written");
+	return err;
+}
+
+static int record(const struct options *o)
+{
+	struct recording r = {
+		.options = o,
+		.epoll = -1,
+		.signals = -1,
+		.timer = -1,
+		.ticker = -1,
+		.began = now_ns(CLOCK_MONOTONIC),
+	};
+	int err = set_up(&r);
+
+	if (!err) {
+		r.began = now_ns(CLOCK_MONOTONIC);
+		err = run_until_told(&r);
+	}
+	if (!err)
+		err = finish(&r);
+	if (!err && o->command)
+		command_wait(&r.command, !r.command_ended);
+	if (!err)
+		err = write_results(&r);
+	close_recording(&r);
+	return err ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* Without -o: a table for the eye and a profile for everything else. */
+static int add_default_outputs(struct options *o)
+{
+	if (outputs_add(o->outputs, "-", "table") < 0 ||
+	    outputs_add(o->outputs, KEPT_PATH, "pprof") < 0)
+		return EXIT_FAILED;
+	return EXIT_DONE;
+}
+
+static int run(int argc, char **argv)
+{
+	struct options o = {
+		.signal = signals[0],
+		.frequency = FREQUENCY_DEFAULT,
+		.outputs = outputs_new(),
+		.view.value = -1,
+	};
+	int status = parse_arguments(argc, argv, &o);
+
+	if (status == EXIT_DONE && privileges_check() < 0)
+		status = EXIT_FAILED;
+	if (status == EXIT_DONE && !o.has_outputs)
+		status = add_default_outputs(&o);
+	if (status == EXIT_DONE) {
+		int err = outputs_open_all(o.outputs);
+
+		status = err == -EINVAL ? EXIT_USAGE : err ? EXIT_FAILED : record(&o);
+	}
+	if (status == EXIT_DONE && !o.has_outputs)
+		log_info("profile kept in " KEPT_PATH
+			 "; look at it with 'plimsoll report " KEPT_PATH " -o flame.svg'");
+	outputs_free(o.outputs);
+	free(o.containers);
+	free(o.pids);
+	return status < 0 ? EXIT_DONE : status;
+}
+
+const struct verb record_verb = {
+	.name = "record",
+	.summary = "record a profile of containers, processes or the host",
+	.run = run,
+};

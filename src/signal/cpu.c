@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signal `cpu`: the user half of bpf/cpu.bpf.c. Opens one perf event a CPU, hears of each new stack
+ * once, and collects the counts in batches, at the end or when the map fills up.
+ *
+ *     ring `stacks`  --> pending[]: key -> stack, labels     (a key that the kernel counts now)
+ *     maps `samples` --> count of each key --> profile_add()
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/cleanup.h"
+#include "base/index.h"
+#include "base/log.h"
+#include "bpf/cpu.h"
+#include "container/watch.h"
+#include "cpu.skel.h"
+#include "signal/cpus.h"
+#include "signal/sideband.h"
+#include "signal/signal.h"
+
+/* Keys fetched by one system call. */
+#define BATCH 4096
+/* So much memory may a profile take; what comes then is still counted, by container and thread. */
+#define PROFILE_MEMORY_MAX ((size_t)512 << 20)
+#define FRAME_TOO_MANY	   "[too many stacks]"
+/* Longer than a program that runs with interrupts off can take, on a virtual CPU that is stolen. */
+#define EXCHANGE_GRACE_NS 2000000
+
+struct event {
+	int cpu;
+	int fd;
+	struct bpf_link *link;
+};
+
+/* What a key stands for, until its count is fetched. */
+struct meaning {
+	struct sample_key key;
+	struct identity who;
+	uint32_t stack;
+	uint32_t thread; /* string */
+	uint32_t comm;	 /* string */
+};
+
+/* What the keys of one of the two sample maps stand for; emptied together with the map. */
+struct meanings {
+	struct meaning *array;
+	size_t n, capacity;
+	struct index index;
+};
+
+struct signal {
+	struct signal_options options;
+	struct cpu_bpf *bpf;
+	struct ring_buffer *ring;
+	struct sideband *sideband;
+	int epoll;
+	uint32_t event_type;
+	uint64_t event_config;
+	struct event *events;
+	size_t nevents, events_capacity;
+	struct meanings meanings[2];
+	struct sample_key *batch_keys;
+	uint64_t *batch_counts;
+	uint64_t lost_unknown; /* counted keys whose stack never came */
+	uint64_t lost_stacks;  /* stacks that found no room in the profile */
+};
+
+/* --- stacks that are new --- */
+
+static bool same_key(const void *key, uint32_t position, const void *context)
+{
+	const struct meanings *m = context;
+
+	return memcmp(key, &m->array[position].key, sizeof(struct sample_key)) == 0;
+}
+
+/*
+ * Through code without frame pointers the walk goes on with whatever the register held. An address
+ * where no code is proves it: that one and all beyond are cut off, and true is returned. Of a
+ * process of which nothing is known, the leaf included, nothing is proved.
+ */
+static bool cut_strays(const struct profile *p, const uint32_t *locations, size_t first, size_t *n)
+{
+	if (first < *n && !profile_get_location(p, locations[first])->mapping)
+		return false;
+	for (size_t i = first + 1; i < *n; i++) {
+		if (profile_get_location(p, locations[i])->mapping)
+			continue;
+		*n = i;
+		return true;
+	}
+	return false;
+}
+
+static uint32_t intern_stack(struct signal *s, const struct stack_record *r)
+{
+	uint32_t locations[2 * STACK_FRAMES_MAX + 1];
+	struct profile *p = s->options.profile;
+	struct symbols *symbols = s->options.symbols;
+	size_t n = 0;
+
+	if (profile_memory(p) > PROFILE_MEMORY_MAX) {
+		s->lost_stacks++;
+		locations[n++] = profile_named_location(p, 0, FRAME_TOO_MANY);
+		return profile_stack(p, locations, n);
+	}
+	for (unsigned i = 0; i < r->kernel_frames; i++)
+		locations[n++] = symbols_kernel_location(symbols, p, r->frames[i], i == 0);
+	/* The first user address is where the program stands, not where it returns to. */
+	for (unsigned i = 0; i < r->user_frames; i++)
+		locations[n++] = symbols_user_location(symbols, p, (pid_t)r->key.pid,
+						       r->frames[r->kernel_frames + i], i == 0);
+	if (r->user_failed || r->user_frames == STACK_FRAMES_MAX ||
+	    r->kernel_frames == STACK_FRAMES_MAX || cut_strays(p, locations, r->kernel_frames, &n))
+		locations[n++] = profile_named_location(p, 0, FRAME_TRUNCATED);
+	return profile_stack(p, locations, n);
+}
+
+static int on_stack(void *context, void *data, size_t size)
+{
+	struct signal *s = context;
+	const struct stack_record *r = data;
+	uint64_t hash = hash_bytes(&r->key, sizeof(r->key));
+	struct profile *p = s->options.profile;
+	struct meanings *m;
+
+	if (size < offsetof(struct stack_record, frames) ||
+	    (r->kernel_frames + r->user_frames) * sizeof(r->frames[0]) >
+		    size - offsetof(struct stack_record, frames))
+		return 0;
+	m = &s->meanings[r->map != 0];
+	if (index_find(&m->index, hash, &r->key, same_key, m) != INDEX_NONE)
+		return 0;
+
+	if (r->user_frames)
+		symbols_on_process(s->options.symbols, (pid_t)r->key.pid);
+	/* Looked at now, while the cgroup lives; the name is taken later, when all is known. */
+	containers_by_cgroup(s->options.containers, r->who.cgroup_v2, r->who.cgroup_v1);
+
+	GROW(m->array, m->n, m->capacity);
+	m->array[m->n] = (struct meaning){
+		.key = r->key,
+		.who = r->who,
+		.stack = intern_stack(s, r),
+		.thread = profile_string_n(p, r->thread, strnlen(r->thread, sizeof(r->thread))),
+		.comm = profile_string_n(p, r->comm, strnlen(r->comm, sizeof(r->comm))),
+	};
+	index_insert(&m->index, hash, (uint32_t)m->n++);
+	return 0;
+}
+
+/* --- counts --- */
+
+static void add_text(struct profile *p, struct label *labels, size_t *n, const char *key,
+		     const char *text)
+{
+	if (text && *text)
+		labels[(*n)++] = (struct label){ .key = profile_string(p, key),
+						 .text = profile_string(p, text) };
+}
+
+static uint32_t intern_labels(struct signal *s, const struct meaning *m)
+{
+	struct profile *p = s->options.profile;
+	const struct container *c = containers_by_cgroup(s->options.containers, m->who.cgroup_v2,
+							 m->who.cgroup_v1);
+	struct label labels[10];
+	size_t n = 0;
+
+	add_text(p, labels, &n, "container", c->name);
+	add_text(p, labels, &n, "container_id", c->id);
+	add_text(p, labels, &n, "pod", c->pod);
+	add_text(p, labels, &n, "namespace", c->namespace);
+	add_text(p, labels, &n, "image", c->image);
+	if (c->kind == OWNER_CONTAINER)
+		add_text(p, labels, &n, "runtime", c->runtime);
+	if (m->comm)
+		labels[n++] = (struct label){ .key = profile_string(p, "comm"), .text = m->comm };
+	if (m->thread)
+		labels[n++] = (struct label){ .key = profile_string(p, "thread"),
+					      .text = m->thread };
+	labels[n++] = (struct label){ .key = profile_string(p, "pid"), .number = m->key.pid };
+	labels[n++] = (struct label){ .key = profile_string(p, "tid"), .number = m->key.tid };
+	return profile_labels(p, labels, n);
+}
+
+static void add_count(struct signal *s, const struct meanings *m, const struct sample_key *key,
+		      uint64_t count)
+{
+	uint32_t i = index_find(&m->index, hash_bytes(key, sizeof(*key)), key, same_key, m);
+	int64_t values[] = {
+		(int64_t)count,
+		(int64_t)count * profile_head(s->options.profile)->period,
+	};
+
+	if (i == INDEX_NONE) {
+		s->lost_unknown += count;
+		return;
+	}
+	profile_add(s->options.profile, m->array[i].stack, intern_labels(s, &m->array[i]), values);
+}
+
+/* Empties sample map `which`; all that its keys stand for has been heard of. */
+static int fetch_counts(struct signal *s, unsigned which)
+{
+	const struct bpf_map *map = which ? s->bpf->maps.samples_1 : s->bpf->maps.samples_0;
+	struct meanings *m = &s->meanings[which];
+	uint32_t position;
+	void *in = NULL;
+	int err;
+
+	do {
+		uint32_t n = BATCH;
+
+		err = bpf_map_lookup_and_delete_batch(bpf_map__fd(map), in, &position,
+						      s->batch_keys, s->batch_counts, &n, NULL);
+		/* -ENOENT: this was the last batch, and it counts. */
+		if (err && err != -ENOENT)
+			break;
+		for (uint32_t i = 0; i < n; i++)
+			add_count(s, m, &s->batch_keys[i], s->batch_counts[i]);
+		in = &position;
+	} while (!err);
+	m->n = 0;
+	index_clear(&m->index);
+	if (err == -ENOENT)
+		return 0;
+	log_error("cannot read the samples: %s", strerror(-err));
+	return err;
+}
+
+/* Lets the kernel fill the other map and empties the one it filled until now. */
+static int collect(struct signal *s)
+{
+	const struct timespec grace = { .tv_nsec = EXCHANGE_GRACE_NS };
+	unsigned full = s->bpf->bss->active;
+
+	s->bpf->bss->active = !full;
+	s->bpf->bss->fresh_keys = 0;
+	/* A tick that began before the exchange may still count into the old map. */
+	nanosleep(&grace, NULL);
+	ring_buffer__consume(s->ring);
+	return fetch_counts(s, full);
+}
+
+static int cpu_drain(struct signal *s, bool last)
+{
+	int err;
+
+	/* Mappings first: the stacks are read in their light. */
+	sideband_drain(s->sideband);
+	ring_buffer__consume(s->ring);
+	if (!last && s->bpf->bss->fresh_keys < s->bpf->rodata->keys_high)
+		return 0;
+	err = collect(s);
+	return err || !last ? err : collect(s);
+}
+
+/* --- events --- */
+
+static int open_event(const struct signal *s, int cpu)
+{
+	const unsigned frequency = s->options.frequency;
+	struct perf_event_attr attr = {
+		.type = s->event_type,
+		.size = sizeof(attr),
+		.config = s->event_config,
+	};
+
+	if (s->event_type == PERF_TYPE_HARDWARE) {
+		attr.freq = 1;
+		attr.sample_freq = frequency;
+	} else {
+		/* The clock counts nanoseconds: an exact period rather than a controlled one. */
+		attr.sample_period = 1000000000ULL / frequency;
+	}
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Virtual machines often have no counters; the clock is always there. */
+static void choose_event(struct signal *s)
+{
+	s->event_type = PERF_TYPE_HARDWARE;
+	s->event_config = PERF_COUNT_HW_CPU_CYCLES;
+	int fd = open_event(s, 0);
+
+	if (fd >= 0) {
+		close(fd);
+		return;
+	}
+	s->event_type = PERF_TYPE_SOFTWARE;
+	s->event_config = PERF_COUNT_SW_CPU_CLOCK;
+}
+
+static bool has_event(const struct signal *s, int cpu)
+{
+	for (size_t i = 0; i < s->nevents; i++)
+		if (s->events[i].cpu == cpu)
+			return true;
+	return false;
+}
+
+static int attach_cpu(struct signal *s, int cpu)
+{
+	struct event event = { .cpu = cpu };
+	int err;
+
+	event.fd = open_event(s, cpu);
+	if (event.fd < 0)
+		return event.fd;
+	event.link = bpf_program__attach_perf_event(s->bpf->progs.on_sample, event.fd);
+	if (!event.link) {
+		err = -errno;
+		close(event.fd);
+		return err;
+	}
+	GROW(s->events, s->nevents, s->events_capacity);
+	s->events[s->nevents++] = event;
+	return 0;
+}
+
+static int attach_online(struct signal *s, const struct cpus *cpus)
+{
+	for (int cpu = 0; cpu <= cpus->highest; cpu++) {
+		if (!cpus->online[cpu] || has_event(s, cpu))
+			continue;
+		int err = attach_cpu(s, cpu);
+
+		/* It went offline between our two looks. */
+		if (err && err != -ENODEV)
+			return err;
+	}
+	return 0;
+}
+
+/* Destroying the link also closes the event. */
+static void close_event(struct event *event)
+{
+	bpf_link__destroy(event->link);
+}
+
+static void detach_offline(struct signal *s, const struct cpus *cpus)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->nevents; i++) {
+		if (cpus->online[s->events[i].cpu])
+			s->events[kept++] = s->events[i];
+		else
+			close_event(&s->events[i]);
+	}
+	s->nevents = kept;
+}
+
+static void cpu_tick(struct signal *s)
+{
+	struct cpus cpus;
+	int err;
+
+	sideband_tick(s->sideband);
+	if (cpus_read(&cpus) < 0)
+		return;
+	detach_offline(s, &cpus);
+	err = attach_online(s, &cpus);
+	if (err)
+		log_warn("a CPU came online and cannot be sampled: %s", strerror(-err));
+}
+
+static void cpu_stop(struct signal *s)
+{
+	for (size_t i = 0; i < s->nevents; i++)
+		ioctl(s->events[i].fd, PERF_EVENT_IOC_DISABLE, 0);
+}
+
+/* --- open and close --- */
+
+static void describe(struct signal *s)
+{
+	struct profile *p = s->options.profile;
+	const struct value_type types[] = {
+		{ profile_string(p, "samples"), profile_string(p, "count") },
+		{ profile_string(p, "cpu"), profile_string(p, "nanoseconds") },
+	};
+	struct profile_head *head = profile_head(p);
+
+	profile_set_types(p, types, ARRAY_SIZE(types));
+	head->period_type = types[1];
+	head->period = 1000000000 / s->options.frequency;
+	head->default_type = types[1].type;
+}
+
+/* Maps for this machine's CPUs: see SIZED_FOR_CPUS. */
+static void size_maps(struct signal *s, int cpus)
+{
+	uint32_t factor = 1;
+
+	while ((int)(factor * SIZED_FOR_CPUS) < cpus && factor < 64)
+		factor *= 2;
+	bpf_map__set_max_entries(s->bpf->maps.samples_0, SAMPLES_MAX * factor);
+	bpf_map__set_max_entries(s->bpf->maps.samples_1, SAMPLES_MAX * factor);
+	bpf_map__set_max_entries(s->bpf->maps.stacks, STACKS_SIZE * factor);
+	s->bpf->rodata->keys_high = SAMPLES_MAX / 2 * factor;
+	s->bpf->rodata->ring_high = STACKS_SIZE / 4 * factor;
+}
+
+static int load(struct signal *s, int cpus)
+{
+	int err;
+
+	s->bpf = cpu_bpf__open();
+	if (!s->bpf)
+		return -errno;
+	s->bpf->rodata->v1_controller = watch_v1_controller(s->options.watch);
+	size_maps(s, cpus);
+	s->bpf->rodata->target_mode = watch_target_mode(s->options.watch);
+	if (getrandom((void *)&s->bpf->rodata->hash_seed, sizeof(s->bpf->rodata->hash_seed), 0) < 0)
+		return -errno;
+	err = watch_share_targets(s->options.watch, s->bpf->maps.target_cgroups,
+				  s->bpf->maps.target_pids);
+	return err ? err : cpu_bpf__load(s->bpf);
+}
+
+static int watch_fds(struct signal *s)
+{
+	const int fds[] = { ring_buffer__epoll_fd(s->ring), sideband_fd(s->sideband) };
+	struct epoll_event event = { .events = EPOLLIN };
+
+	s->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (s->epoll < 0)
+		return -errno;
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fds[i], &event) < 0)
+			return -errno;
+	return 0;
+}
+
+static void cpu_close(struct signal *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->nevents; i++)
+		close_event(&s->events[i]);
+	free(s->events);
+	ring_buffer__free(s->ring);
+	sideband_close(s->sideband);
+	cpu_bpf__destroy(s->bpf);
+	if (s->epoll >= 0)
+		close(s->epoll);
+	for (size_t i = 0; i < ARRAY_SIZE(s->meanings); i++) {
+		free(s->meanings[i].array);
+		index_free(&s->meanings[i].index);
+	}
+	free(s->batch_keys);
+	free(s->batch_counts);
+	free(s);
+}
+
+static int cpu_open(const struct signal_options *options, struct signal **out)
+{
+	struct signal *s = xcalloc(1, sizeof(*s));
+	const char *what = "load the sampling program";
+	struct cpus cpus;
+	int err;
+
+	s->options = *options;
+	s->epoll = -1;
+	s->batch_keys = xcalloc(BATCH, sizeof(*s->batch_keys));
+	s->batch_counts = xcalloc(BATCH, sizeof(*s->batch_counts));
+	describe(s);
+	err = cpus_read(&cpus);
+	if (!err)
+		err = load(s, cpus.count);
+	if (!err) {
+		what = "map the ring of stacks";
+		s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.stacks), on_stack, s, NULL);
+		err = s->ring ? 0 : -errno;
+	}
+	if (!err) {
+		err = sideband_open(options->symbols, &s->sideband);
+		if (err) {
+			cpu_close(s);
+			return err;
+		}
+		what = "wait for the kernel";
+		err = watch_fds(s);
+	}
+	if (!err) {
+		what = "sample the CPUs";
+		choose_event(s);
+		err = attach_online(s, &cpus);
+	}
+	if (err) {
+		log_error("cannot %s: %s ('plimsoll doctor' says what is missing)", what,
+			  strerror(-err));
+		cpu_close(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+static int cpu_fd(const struct signal *s)
+{
+	return s->epoll;
+}
+
+static size_t cpu_lost(const struct signal *s, struct lost lost[LOST_MAX])
+{
+	const struct lost all[] = {
+		{ "samples", "the map of samples was full", s->bpf->bss->lost_map_full },
+		{ "samples", "the ring of stacks was full", s->bpf->bss->lost_ring_full },
+		{ "samples", "their stack did not arrive", s->lost_unknown },
+		{ "stacks", "the profile was full", s->lost_stacks },
+		{ "mapping events", "perf's ring was full", sideband_lost(s->sideband) },
+	};
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
+		if (all[i].count)
+			lost[n++] = all[i];
+	return n;
+}
+
+const struct signal_ops cpu_signal = {
+	.name = "cpu",
+	.summary = "where CPU time goes, by sampling stacks",
+	.open = cpu_open,
+	.fd = cpu_fd,
+	.drain = cpu_drain,
+	.tick = cpu_tick,
+	.stop = cpu_stop,
+	.lost = cpu_lost,
+	.close = cpu_close,
+};

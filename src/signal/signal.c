@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of signals; see signal.h. */
+#include "signal/signal.h"
+
+#include <string.h>
+
+const struct signal_ops *const signals[] = {
+	&cpu_signal,
+	NULL,
+};
+
+const struct signal_ops *signal_by_name(const char *name)
+{
+	for (size_t i = 0; signals[i]; i++)
+		if (strcmp(signals[i]->name, name) == 0)
+			return signals[i];
+	return NULL;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one interface of everything that watches: a signal opens its BPF programs, attaches them, and
+ * drains what they gathered into the model. A new signal is bpf/NAME.bpf.c, signal/NAME.c, and a
+ * row in signals[] (signal.c).
+ */
+#ifndef PLIMSOLL_SIGNAL_SIGNAL_H
+#define PLIMSOLL_SIGNAL_SIGNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "container/container.h"
+#include "profile/profile.h"
+#include "symbol/symbol.h"
+
+struct watch;
+struct signal;
+
+/* What was not seen, by reason; a row a counter, printed and kept in the profile's notes. */
+struct lost {
+	const char *what;   /* "samples" */
+	const char *reason; /* "the sample map was full" */
+	uint64_t count;
+};
+#define LOST_MAX 16
+
+struct signal_options {
+	unsigned frequency;  /* samples a second and CPU */
+	struct watch *watch; /* who is there; owns the kernel-side filter */
+	struct containers *containers;
+	struct symbols *symbols;
+	struct profile *profile; /* receives the samples */
+};
+
+struct signal_ops {
+	const char *name;    /* "cpu", as on the command line */
+	const char *summary; /* one line for --help */
+	/* Loads and attaches; from here on samples are gathered. 0 or negative errno, logged with
+	 * the remedy. */
+	int (*open)(const struct signal_options *options, struct signal **out);
+	/* An epoll-able fd that is readable when drain() has work, or -1. */
+	int (*fd)(const struct signal *signal);
+	/* Moves what is ready into the model. `last`: everything. 0 or negative errno. */
+	int (*drain)(struct signal *signal, bool last);
+	/* Called about once a second: CPU hotplug, maps that fill up. */
+	void (*tick)(struct signal *signal);
+	/* Stops gathering; drain(last) follows. */
+	void (*stop)(struct signal *signal);
+	size_t (*lost)(const struct signal *signal, struct lost lost[LOST_MAX]);
+	void (*close)(struct signal *signal);
+};
+
+/* The signals, each defined in the file of its name. */
+extern const struct signal_ops cpu_signal;
+
+/* Ends with NULL. */
+extern const struct signal_ops *const signals[];
+const struct signal_ops *signal_by_name(const char *name);
+
+#endif
