@@ -104,11 +104,11 @@ $(BUILD)/gen/%.pb-c.c: src/%.proto
 
 $(BUILD)/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(filter-out -Wshadow -Wextra,$(ALL_CFLAGS)) -MMD -c $< -o $@
+	$(Q)$(CC) $(filter-out -Wshadow -Wextra,$(ALL_CFLAGS)) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/%.o: src/%.c Makefile | $(SKELETONS) $(PROTO_C)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -c $< -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
 
 $(BUILD)/obj/%.S.o: src/%.S $(wildcard src/output/assets/*)
 	@mkdir -p $(@D)

@@ -345,6 +345,14 @@ static void say(const struct recording *r, const char *what)
 	log_debug("%8.3f s %s", (double)(now_ns(CLOCK_MONOTONIC) - r->began) / 1e9, what);
 }
 
+static void note_host(struct profile *p)
+{
+	char note[6 + HOST_NAME_MAX + 1] = "host: ";
+
+	if (gethostname(note + 6, HOST_NAME_MAX) == 0)
+		profile_note(p, note);
+}
+
 static int set_up(struct recording *r)
 {
 	int err;
@@ -362,6 +370,7 @@ static int set_up(struct recording *r)
 	raise_file_limit();
 	r->symbols = symbols_new(NULL);
 	r->profile = profile_new();
+	note_host(r->profile);
 	say(r, "containers known");
 	err = open_watch(r);
 	if (err)

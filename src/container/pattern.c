@@ -126,7 +126,8 @@ static bool starts_with(struct slice s, const char *prefix, size_t n)
 	return s.n >= n && memcmp(s.s, prefix, n) == 0;
 }
 
-/* One component against one component of a form. At most one placeholder stands in it. */
+/* One component against one component of a form. At most one placeholder stands in it, and in the
+ * whole form at most one that names the container. */
 static bool component_fits(struct slice component, struct slice form, char *id)
 {
 	size_t before = strcspn(form.s, "{*"), after;
@@ -174,7 +175,6 @@ static bool form_fits(const char *path, struct slice last, const char *form, cha
 	size_t length = strlen(form);
 	struct slice want = { form + length, 0 };
 	struct slice have = last;
-	char ignored[CONTAINER_ID_SIZE];
 
 	for (bool is_last = true;; is_last = false) {
 		want = previous(form, want);
@@ -182,7 +182,7 @@ static bool form_fits(const char *path, struct slice last, const char *form, cha
 			return true;
 		if (!is_last)
 			have = previous(path, have);
-		if (!have.n || !component_fits(have, want, is_last ? id : ignored))
+		if (!have.n || !component_fits(have, want, id))
 			return false;
 	}
 }

@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/index.h"
-#include "container/json.h"
+#include "container/bounded_json.h"
 #include "container/storage.h"
 
 int place_open(struct place *p, const char *root, uid_t uid, const struct settings *settings)

@@ -15,8 +15,8 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "container/bolt.h"
+#include "container/bounded_json.h"
 #include "container/claims.h"
-#include "container/json.h"
 #include "container/pattern.h"
 #include "container/runtime.h"
 

@@ -2,7 +2,7 @@
 /* CRI-O: the bundle in containers/storage, whose annotations tell all. */
 #include <errno.h>
 
-#include "container/json.h"
+#include "container/bounded_json.h"
 #include "container/runtime.h"
 #include "container/storage.h"
 

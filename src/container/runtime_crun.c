@@ -9,8 +9,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "container/bounded_json.h"
 #include "container/claims.h"
-#include "container/json.h"
 #include "container/runtime.h"
 
 static json_t *read_below(struct place *place, const char *directory, const char *name,

@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "container/json.h"
+#include "container/bounded_json.h"
 #include "container/runtime.h"
 
 static int fill(const json_t *json, struct details *d)

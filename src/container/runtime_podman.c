@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "container/bolt.h"
-#include "container/json.h"
+#include "container/bounded_json.h"
 #include "container/runtime.h"
 #include "container/storage.h"
 

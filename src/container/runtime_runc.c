@@ -10,8 +10,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "container/bounded_json.h"
 #include "container/claims.h"
-#include "container/json.h"
 #include "container/runtime.h"
 
 static int fill(const json_t *state, const char *name, struct details *d)

@@ -18,7 +18,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/text.h"
-#include "container/json.h"
+#include "container/bounded_json.h"
 #include "container/toml.h"
 
 #define ROOTS_MAX   128

@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/index.h"
-#include "container/json.h"
+#include "container/bounded_json.h"
 #include "container/pattern.h"
 #include "container/runtime.h"
 

@@ -37,7 +37,7 @@ void grid_text(struct buffer *out, bool color, enum grid_style style, const char
 	end(out, color, style);
 }
 
-/* The first column that is added last in the line needs no padding; `least` 0: never cut. */
+/* `least` 0: never cut. */
 void grid_column(struct grid *g, const char *head, bool right, size_t least)
 {
 	if (g->ncolumns < GRID_COLUMNS_MAX)

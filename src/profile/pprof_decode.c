@@ -294,7 +294,7 @@ static int add_note(struct decoder *d, uint64_t position)
 /* Packed or one at a time. */
 static int on_comment(struct decoder *d, const struct field *f)
 {
-	struct reader r = { f->data, f->data + f->size };
+	struct reader r;
 	uint64_t position;
 	int err = 0;
 
@@ -302,6 +302,7 @@ static int on_comment(struct decoder *d, const struct field *f)
 		return add_note(d, f->value);
 	if (f->wire != WIRE_BYTES)
 		return refuse(d, "one of its comments is damaged");
+	r = (struct reader){ f->data, f->data + f->size };
 	while (!err && r.at < r.end) {
 		if (!read_varint(&r, &position))
 			return refuse(d, "one of its comments is damaged");

@@ -16,7 +16,7 @@
 #include "profile/frames.h"
 
 /* 110 bytes each with their index. Only a profile made to be large gets there. */
-#define NODES_MAX     (4U << 20)
+#define NODES_MAX     (2U << 20)
 #define NAME_TOO_MANY "[too many frames]"
 
 struct grower {

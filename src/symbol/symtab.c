@@ -19,8 +19,8 @@
 #include "symbol/utf8.h"
 
 #define CHUNK (64 << 10)
-/* Chrome, the largest binary in common use, has 100 MB of .symtab. */
-#define TABLE_MAX (256ULL << 20)
+/* Chrome, the largest binary in common use, has 1.5 million symbols; this is four million. */
+#define TABLE_MAX (96ULL << 20)
 /* Main file, its minidebuginfo, the debug file. */
 #define SOURCES_MAX 3
 /* What reading two names to choose between them costs, in steps. */

@@ -39,7 +39,9 @@ static void strings_are_valid_utf8_and_end_at_nul(void **state)
 	struct profile *p = profile_new();
 
 	(void)state;
-	assert_string_equal(profile_str(p, profile_string(p, "a\xff" "b")), "a?b");
+	assert_string_equal(profile_str(p, profile_string(p, "a\xff"
+							     "b")),
+			    "a?b");
 	assert_string_equal(profile_str(p, profile_string(p, "\xc3\xbc")), "\xc3\xbc");
 	assert_string_equal(profile_str(p, profile_string_n(p, "\xc3\xbc", 1)), "?");
 	assert_string_equal(profile_str(p, profile_string_n(p, "ab\0cd", 5)), "ab");
@@ -50,8 +52,10 @@ static void strings_are_valid_utf8_and_end_at_nul(void **state)
 static void locations_at_one_address_differ_by_their_lines(void **state)
 {
 	struct profile *p = fixture_new();
-	struct function f = { .name = profile_string(p, "f") }, g = { .name = profile_string(p, "g") };
-	const struct line lines[] = { { profile_function(p, &f), 1 }, { profile_function(p, &g), 2 } };
+	struct function f = { .name = profile_string(p, "f") },
+			g = { .name = profile_string(p, "g") };
+	const struct line lines[] = { { profile_function(p, &f), 1 },
+				      { profile_function(p, &g), 2 } };
 	uint32_t one = profile_location_with_lines(p, 0, 0, lines, 1);
 	uint32_t two = profile_location_with_lines(p, 0, 0, lines, 2);
 
@@ -202,11 +206,16 @@ static void frames_are_told_apart_by_their_mapping(void **state)
 		const char *file;
 		enum frame_kind kind;
 	} cases[] = {
-		{ "/usr/bin/python3.11", FRAME_USER }, { "[vdso]", FRAME_USER },
-		{ MAPPING_KERNEL, FRAME_KERNEL },      { "[kernel.kallsyms]_text", FRAME_KERNEL },
-		{ "[ext4]", FRAME_KERNEL },	       { "[bpf]", FRAME_KERNEL },
-		{ "/tmp/perf-12.map", FRAME_JIT },     { "/tmp/perf-.map", FRAME_USER },
-		{ "[anon]", FRAME_JIT },	       { "//anon", FRAME_JIT },
+		{ "/usr/bin/python3.11", FRAME_USER },
+		{ "[vdso]", FRAME_USER },
+		{ MAPPING_KERNEL, FRAME_KERNEL },
+		{ "[kernel.kallsyms]_text", FRAME_KERNEL },
+		{ "[ext4]", FRAME_KERNEL },
+		{ "[bpf]", FRAME_KERNEL },
+		{ "/tmp/perf-12.map", FRAME_JIT },
+		{ "/tmp/perf-.map", FRAME_USER },
+		{ "[anon]", FRAME_JIT },
+		{ "//anon", FRAME_JIT },
 		{ "/[ext4]", FRAME_USER },
 	};
 	struct profile *p = profile_new();
@@ -233,22 +242,26 @@ static void frames_without_a_name_say_where_they_are(void **state)
 	char buf[64], small[40];
 
 	(void)state;
-	assert_string_equal(profile_frame_name(p, profile_location(p, profile_mapping(p, &libc), 0x1234),
+	assert_string_equal(
+		profile_frame_name(p, profile_location(p, profile_mapping(p, &libc), 0x1234), 0,
+				   buf, sizeof(buf)),
+		"[libc.so.6+0x1234]");
+	assert_string_equal(profile_frame_name(p,
+					       profile_location(p, profile_mapping(p, &ext4), 0x10),
 					       0, buf, sizeof(buf)),
-			    "[libc.so.6+0x1234]");
-	assert_string_equal(profile_frame_name(p, profile_location(p, profile_mapping(p, &ext4), 0x10), 0,
-					       buf, sizeof(buf)),
 			    "[ext4+0x10]");
-	assert_string_equal(profile_frame_name(p, profile_location(p, 0, 0xabc), 0, buf, sizeof(buf)),
-			    "[unknown+0xabc]");
-	assert_string_equal(profile_frame_name(p, profile_named_location(p, 0, "main"), 0, buf,
-					       sizeof(buf)),
-			    "main");
+	assert_string_equal(
+		profile_frame_name(p, profile_location(p, 0, 0xabc), 0, buf, sizeof(buf)),
+		"[unknown+0xabc]");
+	assert_string_equal(
+		profile_frame_name(p, profile_named_location(p, 0, "main"), 0, buf, sizeof(buf)),
+		"main");
 	/* A long name loses its end, not the address. */
 	const struct mapping longer = { .file = profile_string(p, "/a-name-that-is-rather-long") };
-	assert_string_equal(profile_frame_name(p, profile_location(p, profile_mapping(p, &longer), 0xff),
-					       0, small, sizeof(small)),
-			    "[a-name-t+0xff]");
+	assert_string_equal(
+		profile_frame_name(p, profile_location(p, profile_mapping(p, &longer), 0xff), 0,
+				   small, sizeof(small)),
+		"[a-name-t+0xff]");
 	profile_free(p);
 }
 

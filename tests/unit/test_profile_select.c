@@ -5,7 +5,9 @@
 #include "base/cleanup.h"
 #include "profile/select.h"
 
-#define ID "3f2a9c" "00112233445566778899aabbccddeeff00112233445566778899aabbccdd"
+#define ID       \
+	"3f2a9c" \
+	"00112233445566778899aabbccddeeff00112233445566778899aabbccdd"
 
 static uint32_t labels_of(struct profile *p, const char *name, const char *id, const char *pod,
 			  int64_t pid)
@@ -27,12 +29,12 @@ static void a_pattern_means_name_id_pod_or_glob(void **state)
 		const char *pattern;
 		bool means;
 	} cases[] = {
-		{ "web", true },	{ "we", false },	 { "webs", false },
-		{ "w*", true },		{ "[vw]e?", true },	 { "3f2a", true },
-		{ "3f2a9c", true },	{ ID, true },		 { "3f2", false },
-		{ "3f2b", false },	{ "3F2A", false },	 { "shop/cart-0", true },
-		{ "shop/cart*", true }, { "shop/*", true },	 { "cart-0", false },
-		{ "other/*", false },	{ "", false },		 { "[", false },
+		{ "web", true },	{ "we", false },    { "webs", false },
+		{ "w*", true },		{ "[vw]e?", true }, { "3f2a", true },
+		{ "3f2a9c", true },	{ ID, true },	    { "3f2", false },
+		{ "3f2b", false },	{ "3F2A", false },  { "shop/cart-0", true },
+		{ "shop/cart*", true }, { "shop/*", true }, { "cart-0", false },
+		{ "other/*", false },	{ "", false },	    { "[", false },
 	};
 	struct profile *p = fixture_new();
 	uint32_t labels = labels_of(p, "web", ID, "cart-0", 1);

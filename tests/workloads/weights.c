@@ -23,6 +23,12 @@
 #define JOIN_VALUES(prefix, weight) JOIN(prefix, weight)
 #define NAME(weight)		    JOIN_VALUES(PREFIX, weight)
 
+/* Equal programs have equal build IDs, and the symbols of one would do for all: a program that is
+ * to have none but its own is made with another SHAPE. */
+#ifdef SHAPE
+static const char shape[] __attribute__((used)) = SHAPE;
+#endif
+
 #define BURNER(weight)                                                                \
 	static __attribute__((noinline, noclone)) int64_t NAME(weight)(int64_t until) \
 	{                                                                             \

@@ -3,8 +3,8 @@
  * JSON that others wrote, parsed within bounds: jansson does the parsing, this limits what it may
  * cost and spares its callers the checks of type.
  */
-#ifndef PLIMSOLL_CONTAINER_JSON_H
-#define PLIMSOLL_CONTAINER_JSON_H
+#ifndef PLIMSOLL_CONTAINER_BOUNDED_JSON_H
+#define PLIMSOLL_CONTAINER_BOUNDED_JSON_H
 
 #include <jansson.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON that others wrote, parsed within bounds; see json.h. */
-#include "container/json.h"
+/* JSON that others wrote, parsed within bounds; see bounded_json.h. */
+#include "container/bounded_json.h"
 
 #include <stdarg.h>
 

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""As many samples as asked for, none lost, none too many."""
+
+import math
+import os
+
+import pytest
+
+import plimsoll
+from plimsoll import cpu_seconds, total
+
+
+def record_pinned(tmp_path, workloads, frequency, seconds):
+    """Records `weights` on one CPU; its samples, the CPU seconds that it had, and the profile."""
+    cpu = str(max(os.sched_getaffinity(0)))
+    result = plimsoll.run("record", "-F", frequency, "-o", tmp_path / "p.pb.gz", "--", "taskset",
+                          "--cpu-list", cpu, os.path.join(workloads, "weights"),
+                          seconds).succeeded()
+    profile = plimsoll.Profile.load(tmp_path / "p.pb.gz")
+    return profile.where(comm="weights"), float(result.out), profile
+
+
+# Fewer samples need more seconds for the same precision.
+@pytest.mark.parametrize("frequency, seconds", [(99, 4), (999, 2), (4999, 2)])
+def test_a_second_of_cpu_has_as_many_samples_as_asked_for(workloads, tmp_path, frequency, seconds):
+    samples, cpu, profile = record_pinned(tmp_path, workloads, frequency, seconds)
+    assert cpu > 0.2
+    # Whoever shares the CPU gets some of the ticks by chance: with n of them, sqrt(n) more or less.
+    alone = cpu > 0.95 * seconds
+    off = 0.05 + (0 if alone else 3 / math.sqrt(cpu * frequency))
+    assert total(samples) == pytest.approx(cpu * frequency, rel=off)
+    assert cpu_seconds(samples) == pytest.approx(cpu, rel=off)
+    assert profile.lost == []
+
+
+def test_none_is_lost_at_4999_hz_on_all_cpus(burner, tmp_path):
+    for _ in range(2 * os.cpu_count()):
+        burner()
+    with plimsoll.Recording(tmp_path / "p.pb.gz", "-F", 4999) as recording:
+        plimsoll.time.sleep(3)
+    profile = recording.profile
+    assert profile.lost == []
+    # Every CPU was busy all the time: every tick of the clock is a sample of somebody.
+    assert total(profile.samples) == pytest.approx(
+        profile.duration * 4999 * os.cpu_count(), rel=0.05)
+
+
+def test_sleepers_have_no_samples(runc, weights_root, tmp_path):
+    container = runc.run("sleeper", ["sleep", 600], weights_root)
+    result = plimsoll.run("record", "-F", 999, "-d", 1, "-c", "sleeper", "-o",
+                          tmp_path / "p.pb.gz").succeeded()
+    runc.remove(container)
+    assert plimsoll.Profile.load(tmp_path / "p.pb.gz").samples == []
+    assert "no samples" in result.err
+
+
+def test_recording_starts_and_ends_at_once(tmp_path):
+    result = plimsoll.run("record", "-d", 0.2, "-o", tmp_path / "p.pb.gz").succeeded()
+    assert result.seconds < 5
+
+
+def test_a_recording_needs_little_memory(burner, tmp_path):
+    burner()
+    result = plimsoll.run("record", "-F", 999, "-d", 2, "-o", tmp_path / "p.pb.gz",
+                          watch_memory=True).succeeded()
+    assert 0 < result.memory < 40 << 20
