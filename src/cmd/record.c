@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -283,17 +282,6 @@ static int open_timer(struct recording *r, int *fd, uint64_t ns, bool repeats)
 	return add_fd(r, *fd);
 }
 
-/* Every file that a process maps is held open until it is named: the soft limit of 1024 is low. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
 {
 	_cleanup_free_ char *text = NULL;
@@ -367,7 +355,6 @@ static int set_up(struct recording *r)
 		err = containers_open(NULL, &r->containers);
 	if (err)
 		return err;
-	raise_file_limit();
 	r->symbols = symbols_new(NULL);
 	r->profile = profile_new();
 	note_host(r->profile);

@@ -133,15 +133,9 @@ static void copy_types(struct copier *c)
 	profile_set_types(c->to, types, n);
 }
 
-/* The head is reached through a pointer that may write; we only read. */
-static const struct profile_head *head_of(const struct profile *p)
-{
-	return profile_head((struct profile *)p);
-}
-
 static void copy_head(struct copier *c)
 {
-	struct profile_head head = *head_of(c->from);
+	struct profile_head head = *profile_get_head(c->from);
 
 	head.period_type = copy_type(c, head.period_type);
 	head.default_type = copy_string(c, head.default_type);
@@ -221,7 +215,7 @@ int profile_merge(struct profile *dst, const struct profile *src, double scale)
 	} else {
 		if (!match_types(dst, src, match))
 			return -EINVAL;
-		merge_heads(profile_head(dst), head_of(src));
+		merge_heads(profile_head(dst), profile_get_head(src));
 	}
 	copy_notes(&c);
 	for (size_t i = 0; i < profile_count_samples(src); i++) {

@@ -71,8 +71,7 @@ static Pprof__ValueType value_type(struct value_type t)
 static void add_head(struct encoder *e)
 {
 	const struct profile *p = e->profile;
-	/* The head is reached through a pointer that may write; we only read. */
-	const struct profile_head *head = profile_head((struct profile *)p);
+	const struct profile_head *head = profile_get_head(p);
 	Pprof__Profile m = PPROF__PROFILE__INIT;
 	Pprof__ValueType types[PROFILE_VALUES_MAX], *pointers[PROFILE_VALUES_MAX];
 	Pprof__ValueType period = value_type(head->period_type);

@@ -167,6 +167,11 @@ struct profile_head *profile_head(struct profile *p)
 	return &p->head;
 }
 
+const struct profile_head *profile_get_head(const struct profile *p)
+{
+	return &p->head;
+}
+
 void profile_note(struct profile *p, const char *note)
 {
 	TABLE_ADD(&p->notes, profile_str(p, profile_string(p, note)));

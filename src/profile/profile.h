@@ -112,6 +112,7 @@ struct profile_head {
 	uint32_t default_type; /* string: name of the default value type, or 0 */
 };
 struct profile_head *profile_head(struct profile *p);
+const struct profile_head *profile_get_head(const struct profile *p);
 
 /* Free text that travels with the profile (pprof comments), e.g. "lost: 12 samples (map full)". */
 void profile_note(struct profile *p, const char *note);

@@ -21,7 +21,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "profile/compare.h"
-#include "profile/frames.h"
+#include "profile/names.h"
 
 enum key_source { KEY_LABEL, KEY_FUNCTION, KEY_FILE, KEY_MAPPING };
 

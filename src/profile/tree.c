@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/index.h"
 #include "profile/compare.h"
-#include "profile/frames.h"
+#include "profile/names.h"
 
 /* 110 bytes each with their index. Only a profile made to be large gets there. */
 #define NODES_MAX     (2U << 20)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signal `cpu`: the user half of bpf/cpu.bpf.c. Opens one perf event a CPU, hears of each new stack
- * once, and collects the counts in batches, at the end or when the map fills up.
+ * Signal `cpu`: the user half of bpf/cpu.bpf.c. Opens one perf event a CPU, hears of each stack
+ * that takes a slot, and gets the counts as slots change hands and at the end.
  *
- *     ring `stacks`  --> pending[]: key -> stack, labels     (a key that the kernel counts now)
- *     maps `samples` --> count of each key --> profile_add()
+ *     ring `stacks`  --> meanings[]: hash -> stack, labels     (what the kernel counts now)
+ *                    --> evicted hash, count                   --> profile_add()
+ *     map `slots`    --> hash, count of each, when it is over  --> profile_add()
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,9 +15,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -30,13 +31,9 @@
 #include "signal/sideband.h"
 #include "signal/signal.h"
 
-/* Keys fetched by one system call. */
-#define BATCH 4096
 /* So much memory may a profile take; what comes then is still counted, by container and thread. */
 #define PROFILE_MEMORY_MAX ((size_t)512 << 20)
 #define FRAME_TOO_MANY	   "[too many stacks]"
-/* Longer than a program that runs with interrupts off can take, on a virtual CPU that is stolen. */
-#define EXCHANGE_GRACE_NS 2000000
 
 struct event {
 	int cpu;
@@ -44,20 +41,15 @@ struct event {
 	struct bpf_link *link;
 };
 
-/* What a key stands for, until its count is fetched. */
+/* What a hash stands for, as long as a slot may hold it. */
 struct meaning {
-	struct sample_key key;
+	uint64_t hash;
 	struct identity who;
+	uint32_t pid, tid;
 	uint32_t stack;
 	uint32_t thread; /* string */
 	uint32_t comm;	 /* string */
-};
-
-/* What the keys of one of the two sample maps stand for; emptied together with the map. */
-struct meanings {
-	struct meaning *array;
-	size_t n, capacity;
-	struct index index;
+	bool in_use;	 /* found in a slot by the last sweep, or told of since */
 };
 
 struct signal {
@@ -70,21 +62,83 @@ struct signal {
 	uint64_t event_config;
 	struct event *events;
 	size_t nevents, events_capacity;
-	struct meanings meanings[2];
-	struct sample_key *batch_keys;
-	uint64_t *batch_counts;
-	uint64_t lost_unknown; /* counted keys whose stack never came */
+	const struct slot *slots; /* mapped: the tables of all CPUs, one after the other */
+	size_t nslots;
+	struct meaning *meanings;
+	size_t nmeanings, meanings_capacity;
+	struct index by_hash;  /* of meanings */
+	uint64_t lost_unknown; /* counts whose stack never came */
 	uint64_t lost_stacks;  /* stacks that found no room in the profile */
 };
 
-/* --- stacks that are new --- */
+/* --- counts --- */
 
-static bool same_key(const void *key, uint32_t position, const void *context)
+static bool same_hash(const void *key, uint32_t position, const void *context)
 {
-	const struct meanings *m = context;
+	const struct signal *s = context;
 
-	return memcmp(key, &m->array[position].key, sizeof(struct sample_key)) == 0;
+	return s->meanings[position].hash == *(const uint64_t *)key;
 }
+
+static struct meaning *find_meaning(struct signal *s, uint64_t hash)
+{
+	uint32_t i = index_find(&s->by_hash, hash, &hash, same_hash, s);
+
+	return i == INDEX_NONE ? NULL : &s->meanings[i];
+}
+
+static void add_text(struct profile *p, struct label *labels, size_t *n, const char *key,
+		     const char *text)
+{
+	if (text && *text)
+		labels[(*n)++] = (struct label){ .key = profile_string(p, key),
+						 .text = profile_string(p, text) };
+}
+
+static uint32_t intern_labels(struct signal *s, const struct meaning *m)
+{
+	struct profile *p = s->options.profile;
+	const struct container *c = containers_by_cgroup(s->options.containers, m->who.cgroup_v2,
+							 m->who.cgroup_v1);
+	struct label labels[10];
+	size_t n = 0;
+
+	add_text(p, labels, &n, "container", c->name);
+	add_text(p, labels, &n, "container_id", c->id);
+	add_text(p, labels, &n, "pod", c->pod);
+	add_text(p, labels, &n, "namespace", c->namespace);
+	add_text(p, labels, &n, "image", c->image);
+	if (c->kind == OWNER_CONTAINER)
+		add_text(p, labels, &n, "runtime", c->runtime);
+	if (m->comm)
+		labels[n++] = (struct label){ .key = profile_string(p, "comm"), .text = m->comm };
+	if (m->thread)
+		labels[n++] = (struct label){ .key = profile_string(p, "thread"),
+					      .text = m->thread };
+	labels[n++] = (struct label){ .key = profile_string(p, "pid"), .number = m->pid };
+	labels[n++] = (struct label){ .key = profile_string(p, "tid"), .number = m->tid };
+	return profile_labels(p, labels, n);
+}
+
+/* A slot was taken over, or the recording is over: what it counted goes to the profile. */
+static void add_count(struct signal *s, struct slot slot)
+{
+	int64_t values[] = {
+		(int64_t)slot.count,
+		(int64_t)slot.count * profile_head(s->options.profile)->period,
+	};
+	const struct meaning *m;
+
+	if (!slot.count)
+		return;
+	m = find_meaning(s, slot.hash);
+	if (m)
+		profile_add(s->options.profile, m->stack, intern_labels(s, m), values);
+	else
+		s->lost_unknown += slot.count;
+}
+
+/* --- stacks that are new --- */
 
 /*
  * Through code without frame pointers the walk goes on with whatever the register held. An address
@@ -120,7 +174,7 @@ static uint32_t intern_stack(struct signal *s, const struct stack_record *r)
 		locations[n++] = symbols_kernel_location(symbols, p, r->frames[i], i == 0);
 	/* The first user address is where the program stands, not where it returns to. */
 	for (unsigned i = 0; i < r->user_frames; i++)
-		locations[n++] = symbols_user_location(symbols, p, (pid_t)r->key.pid,
+		locations[n++] = symbols_user_location(symbols, p, (pid_t)r->pid,
 						       r->frames[r->kernel_frames + i], i == 0);
 	if (r->user_failed || r->user_frames == STACK_FRAMES_MAX ||
 	    r->kernel_frames == STACK_FRAMES_MAX || cut_strays(p, locations, r->kernel_frames, &n))
@@ -128,144 +182,86 @@ static uint32_t intern_stack(struct signal *s, const struct stack_record *r)
 	return profile_stack(p, locations, n);
 }
 
+/*
+ * Forgets what no slot holds any more, when as much is remembered as all slots could hold twice
+ * over. A hash may have left its slot with its count still on the way through the ring, so one goes
+ * only when two sweeps in a row, with the ring emptied in between, did not find it.
+ */
+static void sweep(struct signal *s)
+{
+	size_t kept = 0;
+
+	if (s->nmeanings < 2 * s->nslots)
+		return;
+	for (size_t i = 0; i < s->nslots; i++) {
+		uint64_t hash = s->slots[i].hash;
+		struct meaning *m = hash ? find_meaning(s, hash) : NULL;
+
+		if (m)
+			m->in_use = true;
+	}
+	for (size_t i = 0; i < s->nmeanings; i++) {
+		if (!s->meanings[i].in_use)
+			continue;
+		s->meanings[kept] = s->meanings[i];
+		s->meanings[kept++].in_use = false;
+	}
+	s->nmeanings = kept;
+	index_clear(&s->by_hash);
+	for (size_t i = 0; i < kept; i++)
+		index_insert(&s->by_hash, s->meanings[i].hash, (uint32_t)i);
+}
+
 static int on_stack(void *context, void *data, size_t size)
 {
 	struct signal *s = context;
 	const struct stack_record *r = data;
-	uint64_t hash = hash_bytes(&r->key, sizeof(r->key));
 	struct profile *p = s->options.profile;
-	struct meanings *m;
+	struct meaning *known;
 
 	if (size < offsetof(struct stack_record, frames) ||
 	    (r->kernel_frames + r->user_frames) * sizeof(r->frames[0]) >
 		    size - offsetof(struct stack_record, frames))
 		return 0;
-	m = &s->meanings[r->map != 0];
-	if (index_find(&m->index, hash, &r->key, same_key, m) != INDEX_NONE)
+	add_count(s, r->evicted);
+	/* Another CPU told of it, or it comes back after another took its slot. */
+	known = find_meaning(s, r->hash);
+	if (known) {
+		known->in_use = true;
 		return 0;
+	}
 
 	if (r->user_frames)
-		symbols_on_process(s->options.symbols, (pid_t)r->key.pid);
+		symbols_on_process(s->options.symbols, (pid_t)r->pid);
 	/* Looked at now, while the cgroup lives; the name is taken later, when all is known. */
 	containers_by_cgroup(s->options.containers, r->who.cgroup_v2, r->who.cgroup_v1);
 
-	GROW(m->array, m->n, m->capacity);
-	m->array[m->n] = (struct meaning){
-		.key = r->key,
+	GROW(s->meanings, s->nmeanings, s->meanings_capacity);
+	s->meanings[s->nmeanings] = (struct meaning){
+		.hash = r->hash,
 		.who = r->who,
+		.pid = r->pid,
+		.tid = r->tid,
 		.stack = intern_stack(s, r),
 		.thread = profile_string_n(p, r->thread, strnlen(r->thread, sizeof(r->thread))),
 		.comm = profile_string_n(p, r->comm, strnlen(r->comm, sizeof(r->comm))),
+		.in_use = true,
 	};
-	index_insert(&m->index, hash, (uint32_t)m->n++);
+	index_insert(&s->by_hash, r->hash, (uint32_t)s->nmeanings++);
 	return 0;
-}
-
-/* --- counts --- */
-
-static void add_text(struct profile *p, struct label *labels, size_t *n, const char *key,
-		     const char *text)
-{
-	if (text && *text)
-		labels[(*n)++] = (struct label){ .key = profile_string(p, key),
-						 .text = profile_string(p, text) };
-}
-
-static uint32_t intern_labels(struct signal *s, const struct meaning *m)
-{
-	struct profile *p = s->options.profile;
-	const struct container *c = containers_by_cgroup(s->options.containers, m->who.cgroup_v2,
-							 m->who.cgroup_v1);
-	struct label labels[10];
-	size_t n = 0;
-
-	add_text(p, labels, &n, "container", c->name);
-	add_text(p, labels, &n, "container_id", c->id);
-	add_text(p, labels, &n, "pod", c->pod);
-	add_text(p, labels, &n, "namespace", c->namespace);
-	add_text(p, labels, &n, "image", c->image);
-	if (c->kind == OWNER_CONTAINER)
-		add_text(p, labels, &n, "runtime", c->runtime);
-	if (m->comm)
-		labels[n++] = (struct label){ .key = profile_string(p, "comm"), .text = m->comm };
-	if (m->thread)
-		labels[n++] = (struct label){ .key = profile_string(p, "thread"),
-					      .text = m->thread };
-	labels[n++] = (struct label){ .key = profile_string(p, "pid"), .number = m->key.pid };
-	labels[n++] = (struct label){ .key = profile_string(p, "tid"), .number = m->key.tid };
-	return profile_labels(p, labels, n);
-}
-
-static void add_count(struct signal *s, const struct meanings *m, const struct sample_key *key,
-		      uint64_t count)
-{
-	uint32_t i = index_find(&m->index, hash_bytes(key, sizeof(*key)), key, same_key, m);
-	int64_t values[] = {
-		(int64_t)count,
-		(int64_t)count * profile_head(s->options.profile)->period,
-	};
-
-	if (i == INDEX_NONE) {
-		s->lost_unknown += count;
-		return;
-	}
-	profile_add(s->options.profile, m->array[i].stack, intern_labels(s, &m->array[i]), values);
-}
-
-/* Empties sample map `which`; all that its keys stand for has been heard of. */
-static int fetch_counts(struct signal *s, unsigned which)
-{
-	const struct bpf_map *map = which ? s->bpf->maps.samples_1 : s->bpf->maps.samples_0;
-	struct meanings *m = &s->meanings[which];
-	uint32_t position;
-	void *in = NULL;
-	int err;
-
-	do {
-		uint32_t n = BATCH;
-
-		err = bpf_map_lookup_and_delete_batch(bpf_map__fd(map), in, &position,
-						      s->batch_keys, s->batch_counts, &n, NULL);
-		/* -ENOENT: this was the last batch, and it counts. */
-		if (err && err != -ENOENT)
-			break;
-		for (uint32_t i = 0; i < n; i++)
-			add_count(s, m, &s->batch_keys[i], s->batch_counts[i]);
-		in = &position;
-	} while (!err);
-	m->n = 0;
-	index_clear(&m->index);
-	if (err == -ENOENT)
-		return 0;
-	log_error("cannot read the samples: %s", strerror(-err));
-	return err;
-}
-
-/* Lets the kernel fill the other map and empties the one it filled until now. */
-static int collect(struct signal *s)
-{
-	const struct timespec grace = { .tv_nsec = EXCHANGE_GRACE_NS };
-	unsigned full = s->bpf->bss->active;
-
-	s->bpf->bss->active = !full;
-	s->bpf->bss->fresh_keys = 0;
-	/* A tick that began before the exchange may still count into the old map. */
-	nanosleep(&grace, NULL);
-	ring_buffer__consume(s->ring);
-	return fetch_counts(s, full);
 }
 
 static int cpu_drain(struct signal *s, bool last)
 {
-	int err;
-
 	/* Mappings first: the stacks are read in their light. */
 	sideband_drain(s->sideband);
 	ring_buffer__consume(s->ring);
-	if (!last && s->bpf->bss->fresh_keys < s->bpf->rodata->keys_high)
-		return 0;
-	err = collect(s);
-	return err || !last ? err : collect(s);
+	if (last)
+		for (size_t i = 0; i < s->nslots; i++)
+			add_count(s, s->slots[i]);
+	else
+		sweep(s);
+	return 0;
 }
 
 /* --- events --- */
@@ -403,35 +399,50 @@ static void describe(struct signal *s)
 	head->default_type = types[1].type;
 }
 
-/* Maps for this machine's CPUs: see SIZED_FOR_CPUS. */
-static void size_maps(struct signal *s, int cpus)
+/* Maps for this machine's CPUs. */
+static void size_maps(struct signal *s, int possible_cpus)
 {
 	uint32_t factor = 1;
 
-	while ((int)(factor * SIZED_FOR_CPUS) < cpus && factor < 64)
+	while ((int)(factor * SIZED_FOR_CPUS) < possible_cpus && factor < 64)
 		factor *= 2;
-	bpf_map__set_max_entries(s->bpf->maps.samples_0, SAMPLES_MAX * factor);
-	bpf_map__set_max_entries(s->bpf->maps.samples_1, SAMPLES_MAX * factor);
 	bpf_map__set_max_entries(s->bpf->maps.stacks, STACKS_SIZE * factor);
-	s->bpf->rodata->keys_high = SAMPLES_MAX / 2 * factor;
 	s->bpf->rodata->ring_high = STACKS_SIZE / 4 * factor;
+	s->nslots = (size_t)possible_cpus * SLOTS;
+	bpf_map__set_max_entries(s->bpf->maps.slots, (uint32_t)s->nslots);
 }
 
-static int load(struct signal *s, int cpus)
+static int map_slots(struct signal *s)
 {
-	int err;
+	void *slots = mmap(NULL, s->nslots * sizeof(*s->slots), PROT_READ, MAP_SHARED,
+			   bpf_map__fd(s->bpf->maps.slots), 0);
+
+	if (slots == MAP_FAILED)
+		return -errno;
+	s->slots = slots;
+	return 0;
+}
+
+static int load(struct signal *s)
+{
+	int possible_cpus = libbpf_num_possible_cpus(), err;
+
+	if (possible_cpus < 0)
+		return possible_cpus;
 
 	s->bpf = cpu_bpf__open();
 	if (!s->bpf)
 		return -errno;
 	s->bpf->rodata->v1_controller = watch_v1_controller(s->options.watch);
-	size_maps(s, cpus);
+	size_maps(s, possible_cpus);
 	s->bpf->rodata->target_mode = watch_target_mode(s->options.watch);
 	if (getrandom((void *)&s->bpf->rodata->hash_seed, sizeof(s->bpf->rodata->hash_seed), 0) < 0)
 		return -errno;
 	err = watch_share_targets(s->options.watch, s->bpf->maps.target_cgroups,
 				  s->bpf->maps.target_pids);
-	return err ? err : cpu_bpf__load(s->bpf);
+	if (!err)
+		err = cpu_bpf__load(s->bpf);
+	return err ? err : map_slots(s);
 }
 
 static int watch_fds(struct signal *s)
@@ -457,15 +468,13 @@ static void cpu_close(struct signal *s)
 	free(s->events);
 	ring_buffer__free(s->ring);
 	sideband_close(s->sideband);
+	if (s->slots)
+		munmap((void *)s->slots, s->nslots * sizeof(*s->slots));
 	cpu_bpf__destroy(s->bpf);
 	if (s->epoll >= 0)
 		close(s->epoll);
-	for (size_t i = 0; i < ARRAY_SIZE(s->meanings); i++) {
-		free(s->meanings[i].array);
-		index_free(&s->meanings[i].index);
-	}
-	free(s->batch_keys);
-	free(s->batch_counts);
+	free(s->meanings);
+	index_free(&s->by_hash);
 	free(s);
 }
 
@@ -478,12 +487,10 @@ static int cpu_open(const struct signal_options *options, struct signal **out)
 
 	s->options = *options;
 	s->epoll = -1;
-	s->batch_keys = xcalloc(BATCH, sizeof(*s->batch_keys));
-	s->batch_counts = xcalloc(BATCH, sizeof(*s->batch_counts));
 	describe(s);
 	err = cpus_read(&cpus);
 	if (!err)
-		err = load(s, cpus.count);
+		err = load(s);
 	if (!err) {
 		what = "map the ring of stacks";
 		s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.stacks), on_stack, s, NULL);
@@ -521,7 +528,6 @@ static int cpu_fd(const struct signal *s)
 static size_t cpu_lost(const struct signal *s, struct lost lost[LOST_MAX])
 {
 	const struct lost all[] = {
-		{ "samples", "the map of samples was full", s->bpf->bss->lost_map_full },
 		{ "samples", "the ring of stacks was full", s->bpf->bss->lost_ring_full },
 		{ "samples", "their stack did not arrive", s->lost_unknown },
 		{ "stacks", "the profile was full", s->lost_stacks },

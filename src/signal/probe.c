@@ -286,22 +286,6 @@ static enum probe_state try_ring(char *found, size_t size)
 	return try_map(BPF_MAP_TYPE_RINGBUF, 0, 0, (uint32_t)sysconf(_SC_PAGESIZE), found, size);
 }
 
-static enum probe_state try_batch(char *found, size_t size)
-{
-	_cleanup_close_ int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "probe", 8, 8, 1, NULL);
-	uint64_t key, value;
-	uint32_t position, n = 1;
-
-	if (fd < 0 ||
-	    (bpf_map_lookup_and_delete_batch(fd, NULL, &position, &key, &value, &n, NULL) &&
-	     errno != ENOENT)) {
-		say_errno(found, size, errno);
-		return PROBE_FATAL;
-	}
-	snprintf(found, size, "works");
-	return PROBE_OK;
-}
-
 static enum probe_state try_rate(char *found, size_t size)
 {
 	_cleanup_free_ char *text = NULL;
@@ -386,8 +370,6 @@ const struct probe probes[] = {
 	  "CAP_BPF; no seccomp filter that forbids bpf()", try_bpf },
 	{ "ring_buffer", "BPF ring buffer", "nothing can be recorded", "Linux 5.8 or newer",
 	  try_ring },
-	{ "map_batch", "BPF map batches", "nothing can be recorded", "Linux 5.6 or newer",
-	  try_batch },
 	{ "tp_btf", "BTF tracepoints", "nothing can be recorded",
 	  "CAP_BPF and CAP_PERFMON; a kernel with CONFIG_BPF_EVENTS=y", try_tp_btf },
 	{ "sampling", "sampling by CPU clock", "nothing can be recorded",

@@ -68,7 +68,7 @@ def base():
     """The folder that all runtimes live in. One run at a time: containers have fixed names."""
     assert os.geteuid() == 0, "containers need root"
     # What runs outside of containers gets its share of a busy host too.
-    os.setpriority(os.PRIO_PROCESS, 0, -15)
+    os.setpriority(os.PRIO_PROCESS, 0, -7)
     with open(leftovers.BASE + ".lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         leftovers.sweep()

@@ -8,8 +8,9 @@ import time
 import leftovers
 
 
-# The most that a cgroup may have, in v1 and in v2.
-WEIGHTS = (("cpu.shares", "262144"), ("cpu.weight", "10000"))
+# Four times the usual, in v1 and in v2. Much more would starve the threads of the kernel that a
+# recording waits for when it starts.
+WEIGHTS = (("cpu.shares", "4096"), ("cpu.weight", "400"))
 
 
 def give_weight(path):
@@ -23,16 +24,21 @@ def give_weight(path):
                     f.write(value)
 
 
-def _pid_namespaces(pid):
+def _comm(pid):
     try:
-        with open("/proc/%s/status" % pid) as f:
-            return next(len(line.split()) - 1 for line in f if line.startswith("NSpid:"))
-    except (OSError, StopIteration):
-        return 0
+        with open("/proc/%d/comm" % pid) as f:
+            return f.read().rstrip("\n")
+    except OSError:
+        return None
+
+
+# Enters the cgroups named before "--", then runs what comes behind it.
+ENTER = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
 
 
 class HandMade:
-    """A command in a cgroup at this path in the given hierarchies:
+    """A command in a cgroup at this path in the given hierarchies; with a PID namespace of its own
+    nobody from outside of it is in the cgroup:
 
         with HandMade("/plimsoll-system/x", [...], own_pid_namespace=True):
     """
@@ -43,15 +49,10 @@ class HandMade:
         if not any(not two for two in is_v2.values()):
             v2 = True  # the host has nothing else
         self.folders = [r + path for r in roots if (v2 if is_v2[r] else v1)]
-        self.argv = [str(a) for a in argv]
-        self.own_pid_namespace = own_pid_namespace
-        if own_pid_namespace:
-            self.argv = ["unshare", "--fork", "--kill-child", "--pid", "--mount-proc", *self.argv]
-
-    def _enter(self):
-        for folder in self.folders:
-            with open(os.path.join(folder, "cgroup.procs"), "w") as f:
-                f.write("0")
+        namespace = ["unshare", "--fork", "--kill-child", "--pid", "--mount-proc"]
+        self.argv = [*(namespace if own_pid_namespace else []),
+                     "sh", "-c", ENTER, "sh", *self.folders, "--", *map(str, argv)]
+        self.program = os.path.basename(str(argv[0]))
 
     def _prepare(self):
         for folder in self.folders:
@@ -76,18 +77,19 @@ class HandMade:
 
     def __enter__(self):
         self._prepare()
-        self.process = subprocess.Popen(self.argv, preexec_fn=self._enter,
-                                        env=leftovers.marked_environment(),
+        self.process = subprocess.Popen(self.argv, env=leftovers.marked_environment(),
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        while self.own_pid_namespace and not self._is_contained():
+        while not self._pid():
             assert self.process.poll() is None, "%s has ended" % self.argv
             time.sleep(0.01)
+        self.pid = self._pid()
         return self
 
-    def _is_contained(self):
+    def _pid(self):
+        """The command's, as soon as it runs."""
         with open(os.path.join(self.folders[0], "cgroup.procs")) as f:
-            own = _pid_namespaces("self")
-            return any(_pid_namespaces(pid) > own for pid in f.read().split())
+            pids = [int(pid) for pid in f.read().split()]
+        return next((pid for pid in pids if _comm(pid) == self.program), None)
 
     def __exit__(self, *_):
         self.process.kill()

@@ -13,10 +13,6 @@ from runtimes.runc import Runc
 INNER_ID = "5ca1ab1e" * 8
 
 
-def has_v1():
-    return os.path.exists("/sys/fs/cgroup/cpuacct") or os.path.exists("/sys/fs/cgroup/cpu,cpuacct")
-
-
 def weights_on_host(workloads):
     return [os.path.join(workloads, "weights")]
 
@@ -44,7 +40,7 @@ def test_a_service_is_known_by_its_unit(base, workloads, tmp_path):
 
 def test_a_cgroup_without_namespaces_is_the_host(base, workloads, tmp_path):
     with HandMade("/plimsoll-system/just-a-cgroup", weights_on_host(workloads)) as made:
-        samples = recorded_processes(tmp_path, "-p", made.process.pid)
+        samples = recorded_processes(tmp_path, "-p", made.pid)
     assert {s.labels["container"] for s in samples} == {"host"}
 
 
@@ -52,12 +48,12 @@ def test_cgroups_below_a_container_belong_to_it(runc, weights_root, workloads, t
     outer = runc.run("outer", ["sleep", 600], weights_root)
     with HandMade(outer.cgroup() + "/of/its/own", weights_on_host(workloads)) as made:
         samples = record(tmp_path / "p.pb.gz", "-F", 499, "-c", "outer", seconds=1).samples
-        assert {s.labels["pid"] for s in samples} == {made.process.pid}
+        assert {s.labels["pid"] for s in samples} == {made.pid}
         assert {s.labels["container"] for s in samples} == {"outer"}
     runc.remove(outer)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def nested(docker, image, base, weights_root):
     """A container whose cgroup lies in a Docker container's, as in Docker in Docker; what its
     runtime keeps on disk is out of sight."""

@@ -14,8 +14,8 @@ from plimsoll import Profile, assert_clean_text, names, total
 from rootfs import add_file
 
 TRICKS = ["comm-escapes", "comm-script", "comm-lines", "comm-bytes", "lib-fifo", "lib-zero",
-          "lib-sparse", "lib-script", "map-random", "map-fifo", "map-link", "map-huge",
-          "map-script"]
+          "lib-sparse", "lib-script", "map-wide", "map-random", "map-fifo", "map-link",
+          "map-huge", "map-script"]
 # What those tricks that are about the name call themselves.
 COMMS = {
     "comm-escapes": "\033[2J\033]0;x\007\rz",
@@ -118,6 +118,11 @@ def test_links_do_not_lead_out_of_the_root(outcome, samples):
     assert SECRET not in names(samples)
     for suffix in SUFFIXES[1:]:
         assert SECRET.encode() not in read(outcome, suffix)
+
+
+def test_the_same_line_in_a_file_of_its_own_is_believed(samples):
+    """Else the test above would prove nothing."""
+    assert "all_of_memory" in names(s for s in samples if s.labels["comm"] == "map-wide")
 
 
 def test_nothing_of_noise_is_a_name(samples):

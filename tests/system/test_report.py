@@ -133,24 +133,29 @@ def test_go_tool_pprof_prints_the_same_top(recorded, tmp_path, name):
 
 @pytest.fixture(scope="module")
 def halves(workloads, tmp_path_factory):
-    """Before: weights alone. After: as long of weights and of the same code under other names."""
+    """Before: weights alone. After: weights, and then the same code under other names. With the
+    share of the CPU time of each that weights had: theirs to say, since they ran by the clock."""
     folder = tmp_path_factory.mktemp("halves")
     weights, decoy = (os.path.join(workloads, w) for w in ("weights", "weights-decoy"))
+    shares = []
     for name, command in (("before", weights + " 1"), ("after", "%s 1; %s 1" % (weights, decoy))):
-        run("record", "-F", 999, "-o", folder / (name + ".pb.gz"), "--", "sh", "-c",
-            command).succeeded()
-    return folder / "before.pb.gz", folder / "after.pb.gz"
+        result = run("record", "-F", 999, "-o", folder / (name + ".pb.gz"), "--", "sh", "-c",
+                     command).succeeded()
+        seconds = [float(x) for x in result.out.split()]
+        shares.append(seconds[0] / sum(seconds))
+    return folder / "before.pb.gz", folder / "after.pb.gz", shares[1]
 
 
 def test_a_diff_tells_what_came_and_what_went(halves):
-    out = run("diff", *halves).succeeded().out
+    before, after, part = halves
+    out = run("diff", before, after).succeeded().out
     changes = {}
     for line in out.splitlines():
         found = re.search(r"([+-]\d+\.\d+)\s.*\b((?:burn|decoy)_\d+)\b", line)
         if found:
             changes[found[2]] = float(found[1])
-    assert changes["burn_70"] == pytest.approx(-35, abs=5), out
-    assert changes["decoy_70"] == pytest.approx(35, abs=5), out
+    assert changes["burn_70"] == pytest.approx(70 * (part - 1), abs=5), out
+    assert changes["decoy_70"] == pytest.approx(70 * (1 - part), abs=5), out
 
 
 def test_a_diff_of_a_profile_with_itself_is_empty(halves):
@@ -160,6 +165,6 @@ def test_a_diff_of_a_profile_with_itself_is_empty(halves):
 
 
 def test_a_diff_can_be_a_flame_graph(halves, tmp_path):
-    run("diff", *halves, "-o", tmp_path / "d.svg").succeeded()
+    run("diff", *halves[:2], "-o", tmp_path / "d.svg").succeeded()
     text = (tmp_path / "d.svg").read_text()
     assert "burn_70" in text and "decoy_70" in text

@@ -158,7 +158,7 @@ static struct profile *rich_profile(void)
 
 static void check_rich(const struct profile *p)
 {
-	const struct profile_head *head = profile_head((struct profile *)p);
+	const struct profile_head *head = profile_get_head(p);
 	struct sample s = profile_get_sample(p, 0), bare = profile_get_sample(p, 1);
 	int64_t number;
 	size_t n;

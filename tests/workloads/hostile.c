@@ -226,6 +226,16 @@ static void *perf_map_is_fifo(void)
 	return map_anonymous();
 }
 
+/* One line that names all of memory; what it says is inside the container, and so may be shown. */
+static void *perf_map_is_wide(void)
+{
+	int fd = create_perf_map();
+
+	dprintf(fd, "0 7fffffffffffffff all_of_memory\n");
+	close(fd);
+	return map_anonymous();
+}
+
 /* The host has a file of this name, with symbols in it that must not be seen. */
 static void *perf_map_is_link(void)
 {
@@ -265,9 +275,9 @@ static const struct {
 	{ "comm-lines", comm_with_lines },     { "comm-bytes", comm_not_utf8 },
 	{ "lib-fifo", library_is_fifo },       { "lib-zero", library_is_zero },
 	{ "lib-sparse", library_is_sparse },   { "lib-script", library_with_script },
-	{ "map-random", perf_map_is_random },  { "map-fifo", perf_map_is_fifo },
-	{ "map-link", perf_map_is_link },      { "map-huge", perf_map_is_huge },
-	{ "map-script", perf_map_has_script },
+	{ "map-wide", perf_map_is_wide },      { "map-random", perf_map_is_random },
+	{ "map-fifo", perf_map_is_fifo },      { "map-link", perf_map_is_link },
+	{ "map-huge", perf_map_is_huge },      { "map-script", perf_map_has_script },
 };
 
 int main(int argc, char **argv)

@@ -4,8 +4,8 @@
  * are read through one table of names; and the lines of all locations are looked up once, not once
  * a sample.
  */
-#ifndef PLIMSOLL_PROFILE_FRAMES_H
-#define PLIMSOLL_PROFILE_FRAMES_H
+#ifndef PLIMSOLL_PROFILE_NAMES_H
+#define PLIMSOLL_PROFILE_NAMES_H
 
 #include "base/arena.h"
 #include "base/index.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names and frames for trees and tables; see frames.h. */
-#include "profile/frames.h"
+/* Names and frames for trees and tables; see names.h. */
+#include "profile/names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
