@@ -84,7 +84,7 @@ help:
 # --- BPF ---
 
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter \
-	     -D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I/usr/include/$(shell $(CC) -dumpmachine)
+	     -D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I/usr/include/$(shell gcc -dumpmachine)
 BPF_ARCH = $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) Makefile

@@ -23,10 +23,10 @@ __u64 lost_ring_full;
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE); /* user space reads it without a system call */
-	__uint(max_entries, SLOTS);	   /* times the number of possible CPUs, set before load */
+	__uint(max_entries, SETS);	   /* times the number of possible CPUs, set before load */
 	__type(key, u32);
-	__type(value, struct slot);
-} slots SEC(".maps");
+	__type(value, struct slot_set);
+} sets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -97,7 +97,22 @@ static __always_inline bool is_new_process(u64 pid, u64 mm)
 	return true;
 }
 
-/* A hash that its slot did not hold. */
+/* The slot that holds the hash, or else the one that counted least. */
+static __always_inline struct slot *choose_slot(struct slot_set *set, u64 hash)
+{
+	struct slot *least = &set->ways[0];
+
+#pragma unroll
+	for (u32 i = 0; i < WAYS; i++) {
+		if (set->ways[i].hash == hash)
+			return &set->ways[i];
+		if (set->ways[i].count < least->count)
+			least = &set->ways[i];
+	}
+	return least;
+}
+
+/* A hash that its set did not hold. */
 static __always_inline void announce(struct task_struct *task, struct stack_record *record, u64 mm,
 				     struct slot *slot)
 {
@@ -109,7 +124,10 @@ static __always_inline void announce(struct task_struct *task, struct stack_reco
 		return;
 	if (target_mode == TARGET_ALL) /* else it is known already */
 		identify_current(task, &record->who);
-	BPF_CORE_READ_STR_INTO(&record->comm, task, group_leader, comm);
+	if (record->tid == record->pid)
+		__builtin_memcpy(record->comm, record->thread, sizeof(record->comm));
+	else
+		BPF_CORE_READ_STR_INTO(&record->comm, task, group_leader, comm);
 	record->evicted = *slot;
 	if (is_new_process(record->pid, mm) ||
 	    bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) >= ring_high)
@@ -128,6 +146,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	u64 id = bpf_get_current_pid_tgid(), mm, seed;
 	struct stack_record *record;
 	struct task_struct *task;
+	struct slot_set *set;
 	struct slot *slot;
 	u32 key = 0, n = 0;
 	long frames;
@@ -169,10 +188,11 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	 * cgroups: one pointer for all hierarchies, the ids behind it are read only when needed. */
 	seed = mix(mix(mix(hash_seed, id), mm), (u64)BPF_CORE_READ(task, cgroups));
 	record->hash = hash_record(seed) | 1; /* 0 is the empty slot */
-	key = bpf_get_smp_processor_id() * SLOTS + (u32)(record->hash >> 32) % SLOTS;
-	slot = bpf_map_lookup_elem(&slots, &key);
-	if (!slot)
+	key = bpf_get_smp_processor_id() * SETS + (u32)(record->hash >> 32) % SETS;
+	set = bpf_map_lookup_elem(&sets, &key);
+	if (!set)
 		return 0;
+	slot = choose_slot(set, record->hash);
 	if (slot->hash == record->hash)
 		slot->count++;
 	else

@@ -40,8 +40,14 @@ struct stack_record {
 };
 _Static_assert(sizeof(struct stack_record) == 88 + 8 * 2 * STACK_FRAMES_MAX, "no padding");
 
-/* Slots of one CPU, a power of two: 128 KiB. Stacks that are hot enough to matter stay in it. */
-#define SLOTS 8192
+/* One cache line. */
+#define WAYS 4
+struct slot_set {
+	struct slot ways[WAYS];
+};
+
+/* Sets of one CPU, a power of two: 128 KiB. Stacks that are hot enough to matter stay in it. */
+#define SETS 2048
 
 /* The ring of stacks: for so many CPUs; more on a larger machine. */
 #define SIZED_FOR_CPUS 4

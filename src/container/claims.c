@@ -2,9 +2,11 @@
 /* Containers known by their runtime's state; see claims.h. */
 #include "container/claims.h"
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "container/pattern.h"
@@ -54,33 +56,30 @@ const struct claim *claims_find(const struct claims *c, const char *path, size_t
 	return at == INDEX_NONE ? NULL : c->list[at];
 }
 
-static uint64_t read_key(const struct claims *c, const char *directory, uint64_t version)
-{
-	return hash_combine(hash_combine(hash_string(directory), version), c->uid);
-}
-
 static bool key_is(const void *key, uint32_t position, const void *context)
 {
 	return ((const struct claims *)context)->read_keys[position] == *(const uint64_t *)key;
 }
 
-bool claims_is_news(struct claims *c, const char *id, const char *directory, uint64_t version)
+bool claims_is_news(struct claims *c, int dir, const char *id, uint64_t *version)
 {
-	uint64_t key = read_key(c, directory, version);
+	struct stat st;
 
 	if (c->n >= CLAIMS_MAX || c->nread >= CLAIMS_MAX * 2 || !is_safe_name(id) ||
-	    index_find(&c->read, key, &key, key_is, c) != INDEX_NONE)
+	    c->is_known(id, c->context) || fstatat(dir, id, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
-	return !c->is_known(id, c->context);
+	/* An inode's number alone is used again at once by some file systems. */
+	*version = hash_combine(hash_combine(st.st_dev, st.st_ino),
+				hash_combine((uint64_t)st.st_mtim.tv_sec,
+					     (uint64_t)st.st_mtim.tv_nsec));
+	return index_find(&c->read, *version, version, key_is, c) == INDEX_NONE;
 }
 
-void claims_mark_read(struct claims *c, const char *directory, uint64_t version)
+void claims_mark_read(struct claims *c, uint64_t version)
 {
-	uint64_t key = read_key(c, directory, version);
-
 	GROW(c->read_keys, c->nread, c->read_capacity);
-	c->read_keys[c->nread] = key;
-	index_insert(&c->read, key, (uint32_t)c->nread++);
+	c->read_keys[c->nread] = version;
+	index_insert(&c->read, version, (uint32_t)c->nread++);
 }
 
 void claims_add(struct claims *c, const char *path, const char *runtime, const char *id,

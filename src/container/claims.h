@@ -47,10 +47,11 @@ const struct claim *claims_find(const struct claims *c, const char *path, size_t
 
 /* --- for the runtimes --- */
 
-/* Is there reason to read the state of `id` in `directory`, of this version (see place_list())? */
-bool claims_is_news(struct claims *c, const char *id, const char *directory, uint64_t version);
-/* It was read; not again until the directory changes. */
-void claims_mark_read(struct claims *c, const char *directory, uint64_t version);
+/* Is there reason to read the state of `id`, kept in the folder of that name in `dir`? *version
+ * identifies what is there now. */
+bool claims_is_news(struct claims *c, int dir, const char *id, uint64_t *version);
+/* It was read; not again until the folder, or something in it, is made anew. */
+void claims_mark_read(struct claims *c, uint64_t version);
 /* `runtime` is a constant; the strings of `details` are in claims_arena(). */
 void claims_add(struct claims *c, const char *path, const char *runtime, const char *id,
 		const struct details *details);

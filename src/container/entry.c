@@ -11,17 +11,17 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "container/pattern.h"
 #include "container/registry.h"
 #include "container/runtime.h"
-#include "symbol/utf8.h"
 
 /* Who may make cgroups may make many; what is above belongs to what is around it. */
 #define ENTRIES_MAX 65536
 
 /* Metadata that is late comes within seconds; after so many tries, each twice as long after the
  * one before, only a rescan asks again. */
-#define TRIES_MAX    14
+#define TRIES_MAX    (LAST_TRY + 1)
 #define FIRST_TRY_NS 1000000ULL
 /* What was there before us had its time: so many tries only, seconds apart. */
 #define LATE_TRIES 3
@@ -287,11 +287,12 @@ static bool describe_by_id(struct containers *c, struct entry *e)
 	return true;
 }
 
-void entry_describe(struct containers *c, struct entry *e, bool now)
+void entry_describe(struct containers *c, struct entry *e)
 {
-	if (e->is_described || e->c.kind != OWNER_CONTAINER)
+	if (e->is_described || e->c.kind != OWNER_CONTAINER || e->tries >= TRIES_MAX)
 		return;
-	if (!now && (e->tries >= TRIES_MAX || monotonic_ns() < e->next_try))
+	e->tried = monotonic_ns();
+	if (e->tried < e->next_try)
 		return;
 	if (describe_by_id(c, e))
 		return;
@@ -315,7 +316,7 @@ void entry_revive(struct containers *c, struct entry *e)
 		e->is_described = false;
 		e->tries = 0;
 		e->next_try = 0;
-		entry_describe(c, e, false);
+		entry_describe(c, e);
 	}
 }
 
@@ -401,7 +402,7 @@ static struct entry *container_at(struct containers *c, const char *path, size_t
 		e = new_container(c, path, length, m, claim, outer, uid);
 	}
 	if (m)
-		entry_describe(c, e, false);
+		entry_describe(c, e);
 	apply_claim(c, e, claim);
 	return e;
 }

@@ -40,7 +40,7 @@ int containers_each(struct containers *c, container_fn fn, void *context)
 
 		if (e->c.kind == OWNER_HOST || e->c.gone || e->newer)
 			continue;
-		entry_describe(c, e, false);
+		entry_describe(c, e);
 		complete(c, e);
 		list[n++] = &e->c;
 	}

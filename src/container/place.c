@@ -14,7 +14,6 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/index.h"
 #include "container/bounded_json.h"
 #include "container/storage.h"
 
@@ -72,17 +71,6 @@ json_t *place_read_json(const struct place *p, const char *path, size_t limit)
 	return place_read(p, path, limit, &text, &size) < 0 ? NULL : json_parse(text, size);
 }
 
-/* An inode's number alone is reused at once by some file systems. */
-static uint64_t version_of(int dir, const struct dirent *entry)
-{
-	struct stat st;
-
-	if (fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return entry->d_ino;
-	return hash_combine(st.st_ino, (uint64_t)st.st_mtim.tv_sec * 1000000000 +
-					       (uint64_t)st.st_mtim.tv_nsec);
-}
-
 void place_list(const struct place *p, const char *path, place_fn fn, void *context)
 {
 	struct open_how how = {
@@ -100,5 +88,5 @@ void place_list(const struct place *p, const char *path, place_fn fn, void *cont
 		return;
 	for (int i = 0; i < PLACE_ENTRIES_MAX && (entry = readdir(dir)); i++)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			fn(entry->d_name, version_of(fd, entry), context);
+			fn(fd, entry->d_name, context);
 }

@@ -42,11 +42,10 @@ int place_read(const struct place *p, const char *path, size_t limit, char **dat
 /* NULL if it is not there or not to be parsed. The caller drops the reference. */
 json_t *place_read_json(const struct place *p, const char *path, size_t limit);
 
-/* Calls fn for the entries of a directory, at most PLACE_ENTRIES_MAX, without "." and "..".
- * `version` is another number when the entry was made anew or, if it is a directory, something in
- * it was. */
+/* Calls fn for the entries of a directory, at most PLACE_ENTRIES_MAX, without "." and "..". `dir` is
+ * the directory's own fd. */
 #define PLACE_ENTRIES_MAX 65536
-typedef void (*place_fn)(const char *name, uint64_t version, void *context);
+typedef void (*place_fn)(int dir, const char *name, void *context);
 void place_list(const struct place *p, const char *path, place_fn fn, void *context);
 
 #endif

@@ -229,7 +229,7 @@ static struct entry *owner_of(struct containers *c, int hierarchy, uint64_t id)
 	if (n->path && n->claims_version != c->claims.version)
 		settle(c, n, n->path);
 	if (!n->owner->is_described)
-		entry_describe(c, n->owner, false);
+		entry_describe(c, n->owner);
 	return n->owner;
 }
 
@@ -401,8 +401,24 @@ static void drop_unseen(struct containers *c)
 	}
 }
 
+/* Asks once more for those that were given up, or whose turn is not yet. */
+static void describe_again(struct containers *c, uint64_t start)
+{
+	for (size_t i = 0; i < c->nentries; i++) {
+		struct entry *e = c->entries[i];
+
+		if (e->c.gone || e->tried >= start)
+			continue;
+		e->next_try = 0;
+		e->tries = MIN(e->tries, LAST_TRY);
+		entry_describe(c, e);
+	}
+}
+
 int containers_rescan(struct containers *c)
 {
+	uint64_t start = monotonic_ns();
+
 	c->announcements++;
 	settings_read_files(&c->settings, c->root);
 	entries_ask_daemons(c, true);
@@ -414,9 +430,7 @@ int containers_rescan(struct containers *c)
 	entries_claim(c, true);
 	settle_all(c);
 	find_bare(c);
-	for (size_t i = 0; i < c->nentries; i++)
-		if (!c->entries[i]->c.gone)
-			entry_describe(c, c->entries[i], true);
+	describe_again(c, start);
 	return 0;
 }
 

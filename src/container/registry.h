@@ -29,7 +29,7 @@ struct entry {
 	bool is_guess;	   /* the runtime's name is what the path suggests, no more */
 	bool is_described; /* its metadata was read */
 	unsigned int tries;
-	uint64_t next_try; /* CLOCK_MONOTONIC ns */
+	uint64_t tried, next_try; /* CLOCK_MONOTONIC ns */
 	unsigned int live; /* its own cgroups that were seen and are not removed */
 };
 
@@ -78,11 +78,14 @@ struct containers {
 
 /* entry.c: who owns a path */
 
+/* entry_describe() gives up after so many tries. */
+#define LAST_TRY 13
+
 void entries_init(struct containers *c);
 /* The owner of the cgroup at `path`; makes the entries on the way and reads their metadata. */
 struct entry *entry_of_path(struct containers *c, const char *path);
-/* Reads the metadata if it is missing and it is time to try again; `now` disregards the time. */
-void entry_describe(struct containers *c, struct entry *e, bool now);
+/* Reads the metadata if it is missing and it is time to try again. */
+void entry_describe(struct containers *c, struct entry *e);
 /* Reads what containers only their runtimes' state gives away, within its pace unless `now`. */
 void entries_claim(struct containers *c, bool now);
 /* Asks the running daemons where they keep their files, within its pace unless `now`. True if that

@@ -13,7 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
-#include "symbol/utf8.h"
+#include "base/utf8.h"
 
 const struct runtime *const runtimes[] = {
 	&runtime_docker, &runtime_containerd, &runtime_crio,

@@ -92,11 +92,11 @@ struct visit {
 	int err;
 };
 
-static void describe_in(const char *namespace, uint64_t version, void *context)
+static void describe_in(int dir, const char *namespace, void *context)
 {
 	struct visit *v = context;
 
-	(void)version;
+	(void)dir;
 	if (!v->err || strcmp(namespace, DOCKER_NAMESPACE) == 0)
 		return;
 	_cleanup_free_ char *bundle = xasprintf("%s/%s/%s", v->root, namespace, v->id);
@@ -121,7 +121,7 @@ static int describe(struct place *place, const char *id, struct details *d)
 	return v.err;
 }
 
-static void claim_one(const char *id, uint64_t version, void *context)
+static void claim_one(int dir, const char *id, void *context)
 {
 	struct visit *v = context;
 	_cleanup_free_ char *bundle = xasprintf("%s/%s/%s", v->root, v->namespace, id);
@@ -130,13 +130,14 @@ static void claim_one(const char *id, uint64_t version, void *context)
 	_cleanup_json_ json_t *config = NULL;
 	struct details d = { .arena = claims_arena(v->claims) };
 	const char *written;
+	uint64_t version;
 
-	if (!claims_is_news(v->claims, id, bundle, version))
+	if (!claims_is_news(v->claims, dir, id, &version))
 		return;
 	config = place_read_json(v->place, file, CONFIG_JSON_MAX);
 	if (!config)
 		return; /* not written yet; asked again */
-	claims_mark_read(v->claims, bundle, version);
+	claims_mark_read(v->claims, version);
 	written = json_text_at(config, "linux", "cgroupsPath", NULL);
 	cgroup = written ? cgroups_path_expand(written) : NULL;
 	if (!cgroup)
@@ -145,11 +146,11 @@ static void claim_one(const char *id, uint64_t version, void *context)
 	claims_add(v->claims, cgroup, "containerd", id, &d);
 }
 
-static void claim_in(const char *namespace, uint64_t version, void *context)
+static void claim_in(int dir, const char *namespace, void *context)
 {
 	struct visit *v = context;
 
-	(void)version;
+	(void)dir;
 	if (strcmp(namespace, DOCKER_NAMESPACE) == 0)
 		return;
 	_cleanup_free_ char *path = xasprintf("%s/%s", v->root, namespace);

@@ -57,20 +57,21 @@ struct visit {
 	const char *root;
 };
 
-static void claim_one(const char *name, uint64_t version, void *context)
+static void claim_one(int dir, const char *name, void *context)
 {
 	struct visit *v = context;
 	_cleanup_free_ char *directory = xasprintf("%s/%s", v->root, name), *path = NULL;
 	struct details d = { .arena = claims_arena(v->claims) };
 	_cleanup_json_ json_t *status = NULL;
 	const char *written;
+	uint64_t version;
 
-	if (!claims_is_news(v->claims, name, directory, version))
+	if (!claims_is_news(v->claims, dir, name, &version))
 		return;
 	status = read_below(v->place, directory, "status", STATUS_MAX);
 	if (!status)
 		return; /* not written yet; asked again */
-	claims_mark_read(v->claims, directory, version);
+	claims_mark_read(v->claims, version);
 	written = json_text_at(status, "cgroup-path", NULL);
 	if (!written)
 		return;

@@ -52,11 +52,11 @@ struct search {
 	int err;
 };
 
-static void try_remapped(const char *name, uint64_t version, void *context)
+static void try_remapped(int dir, const char *name, void *context)
 {
 	struct search *s = context;
 
-	(void)version;
+	(void)dir;
 	if (!s->err || !is_remapped(name))
 		return;
 	_cleanup_free_ char *root = xasprintf("%s/%s", s->root, name);

@@ -46,7 +46,7 @@ static bool fill_from_database(int fd, const char *id, struct details *d)
 	return true;
 }
 
-static bool ask_database(struct place *place, const char *id, struct details *d)
+static void ask_database(struct place *place, const char *id, struct details *d)
 {
 	const char *root;
 
@@ -55,9 +55,8 @@ static bool ask_database(struct place *place, const char *id, struct details *d)
 		_cleanup_close_ int fd = place_open_file(place, path, NULL);
 
 		if (fd >= 0 && fill_from_database(fd, id, d))
-			return true;
+			return;
 	}
-	return false;
 }
 
 static int describe(struct place *place, const char *id, struct details *d)
@@ -66,10 +65,11 @@ static int describe(struct place *place, const char *id, struct details *d)
 	struct storage_entry entry = { 0 };
 	int err = storage_find(place, id, &entry);
 
+	if (err)
+		return err;
 	details_set(d, &d->name, entry.name);
 	details_set(d, &d->image, entry.image);
-	if (!ask_database(place, id, d) && err)
-		return err;
+	ask_database(place, id, d);
 	config = storage_config(place, id);
 	d->created = parse_time(
 		json_text_at(config, "annotations", "io.kubernetes.cri-o.Created", NULL));

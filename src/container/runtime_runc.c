@@ -67,7 +67,7 @@ struct visit {
 	const char *root;
 };
 
-static void claim_one(const char *name, uint64_t version, void *context)
+static void claim_one(int dir, const char *name, void *context)
 {
 	struct visit *v = context;
 	_cleanup_free_ char *directory = xasprintf("%s/%s", v->root, name);
@@ -75,13 +75,14 @@ static void claim_one(const char *name, uint64_t version, void *context)
 	_cleanup_json_ json_t *state = NULL;
 	const char *controller, *path = NULL;
 	json_t *value;
+	uint64_t version;
 
-	if (!claims_is_news(v->claims, name, directory, version))
+	if (!claims_is_news(v->claims, dir, name, &version))
 		return;
 	state = read_state(v->place, directory);
 	if (!state)
 		return; /* not written yet; asked again */
-	claims_mark_read(v->claims, directory, version);
+	claims_mark_read(v->claims, version);
 	fill(state, name, &d);
 	json_object_foreach(json_object_get(state, "cgroup_paths"), controller, value)
 	{

@@ -155,13 +155,13 @@ struct drivers {
 	const char *root;
 };
 
-static void add_driver(const char *name, uint64_t version, void *context)
+static void add_driver(int dir, const char *name, void *context)
 {
 	static const char suffix[] = "-containers";
 	struct drivers *d = context;
 	size_t n = strlen(name), end = strlen(suffix);
 
-	(void)version;
+	(void)dir;
 	if (n > end && strcmp(name + n - end, suffix) == 0 && d->n < DRIVERS_MAX)
 		d->paths[d->n++] = xasprintf("%s/%s", d->root, name);
 }

@@ -21,7 +21,7 @@
 #include "base/arena.h"
 #include "base/cleanup.h"
 #include "base/index.h"
-#include "symbol/utf8.h"
+#include "base/utf8.h"
 
 struct stack {
 	uint32_t n;

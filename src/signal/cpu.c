@@ -5,7 +5,7 @@
  *
  *     ring `stacks`  --> meanings[]: hash -> stack, labels     (what the kernel counts now)
  *                    --> evicted hash, count                   --> profile_add()
- *     map `slots`    --> hash, count of each, when it is over  --> profile_add()
+ *     map `sets`     --> hash, count of each, when it is over  --> profile_add()
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -408,14 +408,14 @@ static void size_maps(struct signal *s, int possible_cpus)
 		factor *= 2;
 	bpf_map__set_max_entries(s->bpf->maps.stacks, STACKS_SIZE * factor);
 	s->bpf->rodata->ring_high = STACKS_SIZE / 4 * factor;
-	s->nslots = (size_t)possible_cpus * SLOTS;
-	bpf_map__set_max_entries(s->bpf->maps.slots, (uint32_t)s->nslots);
+	s->nslots = (size_t)possible_cpus * SETS * WAYS;
+	bpf_map__set_max_entries(s->bpf->maps.sets, (uint32_t)possible_cpus * SETS);
 }
 
 static int map_slots(struct signal *s)
 {
 	void *slots = mmap(NULL, s->nslots * sizeof(*s->slots), PROT_READ, MAP_SHARED,
-			   bpf_map__fd(s->bpf->maps.slots), 0);
+			   bpf_map__fd(s->bpf->maps.sets), 0);
 
 	if (slots == MAP_FAILED)
 		return -errno;

@@ -19,8 +19,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "symbol/hex.h"
-#include "symbol/utf8.h"
 
 #define CHUNK (64 << 10)
 /* 300,000 symbols of 40 bytes, with room for the future. */

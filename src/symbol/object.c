@@ -13,9 +13,9 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "symbol/debugfile.h"
 #include "symbol/symtab.h"
-#include "symbol/utf8.h"
 
 /* A busy host with 1,000 containers maps some thousand different executable files. */
 #define OBJECTS_MAX 16384

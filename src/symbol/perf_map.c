@@ -10,8 +10,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "symbol/hex.h"
-#include "symbol/utf8.h"
 
 #define CHUNK (64 << 10)
 /* A large Java service writes some ten MB. Later lines win, so what is left out is the beginning.

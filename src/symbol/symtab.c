@@ -15,8 +15,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "symbol/minidebug.h"
-#include "symbol/utf8.h"
 
 #define CHUNK (64 << 10)
 /* Chrome, the largest binary in common use, has 1.5 million symbols; this is four million. */

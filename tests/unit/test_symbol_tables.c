@@ -29,7 +29,7 @@
 #include "symbol/minidebug.h"
 #include "symbol/perf_map.h"
 #include "symbol/symtab.h"
-#include "symbol/utf8.h"
+#include "base/utf8.h"
 #include "symbol/vdso.h"
 
 static char folder[] = "/tmp/plimsoll-tables-XXXXXX";

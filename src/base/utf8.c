@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Valid UTF-8 or '?'; see utf8.h. */
-#include "symbol/utf8.h"
+#include "base/utf8.h"
 
 #include <stddef.h>
 #include <stdint.h>
