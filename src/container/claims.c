@@ -69,9 +69,9 @@ bool claims_is_news(struct claims *c, int dir, const char *id, uint64_t *version
 	    c->is_known(id, c->context) || fstatat(dir, id, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return false;
 	/* An inode's number alone is used again at once by some file systems. */
-	*version = hash_combine(hash_combine(st.st_dev, st.st_ino),
-				hash_combine((uint64_t)st.st_mtim.tv_sec,
-					     (uint64_t)st.st_mtim.tv_nsec));
+	*version = hash_combine(
+		hash_combine(st.st_dev, st.st_ino),
+		hash_combine((uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec));
 	return index_find(&c->read, *version, version, key_is, c) == INDEX_NONE;
 }
 

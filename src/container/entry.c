@@ -266,6 +266,11 @@ static void apply_claim(struct containers *c, struct entry *e, const struct clai
 	e->is_guess = false;
 }
 
+void entry_apply_claim(struct containers *c, struct entry *e)
+{
+	apply_claim(c, e, claim_on(c, e->path, strlen(e->path), e->uid));
+}
+
 static bool describe_by_id(struct containers *c, struct entry *e)
 {
 	struct details d = { .arena = &c->arena, .in_pod = e->c.pod_uid != NULL };
@@ -289,15 +294,20 @@ static bool describe_by_id(struct containers *c, struct entry *e)
 
 void entry_describe(struct containers *c, struct entry *e)
 {
+	uint64_t now;
+
 	if (e->is_described || e->c.kind != OWNER_CONTAINER || e->tries >= TRIES_MAX)
 		return;
-	e->tried = monotonic_ns();
-	if (e->tried < e->next_try)
+	now = monotonic_ns();
+	if (now < e->next_try)
 		return;
+	e->tried = now;
 	if (describe_by_id(c, e))
 		return;
-	entries_claim(c, false);
-	apply_claim(c, e, claim_on(c, e->path, strlen(e->path), e->uid));
+	/* A scan reads the claims once, when it knows which ones it needs none of. */
+	if (!c->is_scanning)
+		entries_claim(c, false);
+	entry_apply_claim(c, e);
 	if (e->is_described)
 		return;
 	e->next_try = monotonic_ns() + (FIRST_TRY_NS << MIN(e->tries, TRIES_MAX));

@@ -42,8 +42,8 @@ int place_read(const struct place *p, const char *path, size_t limit, char **dat
 /* NULL if it is not there or not to be parsed. The caller drops the reference. */
 json_t *place_read_json(const struct place *p, const char *path, size_t limit);
 
-/* Calls fn for the entries of a directory, at most PLACE_ENTRIES_MAX, without "." and "..". `dir` is
- * the directory's own fd. */
+/* Calls fn for the entries of a directory, at most PLACE_ENTRIES_MAX, without "." and "..". `dir`
+ * is the directory's own fd. */
 #define PLACE_ENTRIES_MAX 65536
 typedef void (*place_fn)(int dir, const char *name, void *context);
 void place_list(const struct place *p, const char *path, place_fn fn, void *context);

@@ -401,13 +401,16 @@ static void drop_unseen(struct containers *c)
 	}
 }
 
-/* Asks once more for those that were given up, or whose turn is not yet. */
+/* Takes what the claims tell, and asks once more for those that were given up. */
 static void describe_again(struct containers *c, uint64_t start)
 {
 	for (size_t i = 0; i < c->nentries; i++) {
 		struct entry *e = c->entries[i];
 
-		if (e->c.gone || e->tried >= start)
+		if (e->c.gone)
+			continue;
+		entry_apply_claim(c, e);
+		if (e->tried >= start)
 			continue;
 		e->next_try = 0;
 		e->tries = MIN(e->tries, LAST_TRY);

@@ -30,7 +30,7 @@ struct entry {
 	bool is_described; /* its metadata was read */
 	unsigned int tries;
 	uint64_t tried, next_try; /* CLOCK_MONOTONIC ns */
-	unsigned int live; /* its own cgroups that were seen and are not removed */
+	unsigned int live;	  /* its own cgroups that were seen and are not removed */
 };
 
 struct node {
@@ -86,6 +86,8 @@ void entries_init(struct containers *c);
 struct entry *entry_of_path(struct containers *c, const char *path);
 /* Reads the metadata if it is missing and it is time to try again. */
 void entry_describe(struct containers *c, struct entry *e);
+/* Takes from the claims that were read already what is missing. */
+void entry_apply_claim(struct containers *c, struct entry *e);
 /* Reads what containers only their runtimes' state gives away, within its pace unless `now`. */
 void entries_claim(struct containers *c, bool now);
 /* Asks the running daemons where they keep their files, within its pace unless `now`. True if that

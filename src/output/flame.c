@@ -242,13 +242,21 @@ static void lay_out(struct flame *f)
 	f->pruned = t->nodes > seen ? t->nodes - seen : 0;
 }
 
+/* flamegraph.js has the same rule. */
+static bool is_wide_enough(const struct flame_node *n)
+{
+	unsigned above = n->level > FLAME_TALL ? n->level - FLAME_TALL : 0;
+
+	return n->width >= FLAME_NARROWEST + above * FLAME_STEEPER;
+}
+
 static void choose_drawn(struct flame *f)
 {
 	_cleanup_free_ double *widths = xreallocarray(NULL, f->n + 1, sizeof(*widths));
 	size_t wide = 0, ties, drawn = 0;
 
 	for (size_t i = 0; i < f->n; i++)
-		if (f->nodes[i].width >= FLAME_NARROWEST)
+		if (is_wide_enough(&f->nodes[i]))
 			widths[wide++] = f->nodes[i].width;
 
 	double limit = threshold(widths, wide, FLAME_DRAWN_MAX, &ties);
@@ -256,8 +264,7 @@ static void choose_drawn(struct flame *f)
 	for (size_t i = 0; i < f->n; i++) {
 		struct flame_node *n = &f->nodes[i];
 
-		n->drawn = i == 0 ||
-			   (n->width >= FLAME_NARROWEST && passes(n->width, limit, &ties));
+		n->drawn = i == 0 || (is_wide_enough(n) && passes(n->width, limit, &ties));
 		drawn += n->drawn;
 		if (n->drawn)
 			f->levels = MAX(f->levels, n->level + 1);

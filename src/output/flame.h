@@ -27,6 +27,10 @@
 #define FLAME_ROW	18
 #define FLAME_MARGIN	12
 #define FLAME_NARROWEST 0.3 /* narrower frames are not drawn */
+/* From this many levels above the lowest frame shown, a frame must be wider by so much for each
+ * level: one odd stack of 127 frames must not make a picture that is mostly paper. */
+#define FLAME_TALL    36
+#define FLAME_STEEPER 0.1
 
 struct flame_node;
 

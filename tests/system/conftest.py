@@ -11,7 +11,6 @@ import fcntl
 import os
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -184,10 +183,3 @@ def burner(workloads):
     for process in started:
         process.kill()
         process.wait()
-
-
-def wait_until(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not come about in %d s" % seconds
-        time.sleep(0.02)

@@ -7,7 +7,6 @@ import time
 
 import leftovers
 
-
 # Four times the usual, in v1 and in v2. Much more would starve the threads of the kernel that a
 # recording waits for when it starts.
 WEIGHTS = (("cpu.shares", "4096"), ("cpu.weight", "400"))
@@ -37,18 +36,18 @@ ENTER = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; do
 
 
 class HandMade:
-    """A command in a cgroup at this path in the given hierarchies; with a PID namespace of its own
-    nobody from outside of it is in the cgroup:
+    """A command in a cgroup at this path, in every hierarchy or in v1's alone; if it has a PID
+    namespace of its own, nobody from outside of that is in the cgroup:
 
         with HandMade("/plimsoll-system/x", [...], own_pid_namespace=True):
     """
 
-    def __init__(self, path, argv, own_pid_namespace=False, v1=True, v2=True):
+    def __init__(self, path, argv, own_pid_namespace=False, v2=True):
         roots = leftovers.cgroup_roots()
         is_v2 = {r: os.path.exists(os.path.join(r, "cgroup.controllers")) for r in roots}
-        if not any(not two for two in is_v2.values()):
+        if all(is_v2.values()):
             v2 = True  # the host has nothing else
-        self.folders = [r + path for r in roots if (v2 if is_v2[r] else v1)]
+        self.folders = [r + path for r in roots if v2 or not is_v2[r]]
         namespace = ["unshare", "--fork", "--kill-child", "--pid", "--mount-proc"]
         self.argv = [*(namespace if own_pid_namespace else []),
                      "sh", "-c", ENTER, "sh", *self.folders, "--", *map(str, argv)]

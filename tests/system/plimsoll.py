@@ -105,6 +105,17 @@ class Process:
             return False
 
 
+def wait_until(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not come about in %d s" % seconds
+        time.sleep(0.02)
+
+
+def wait_for_end(pid):
+    wait_until(lambda: not os.path.exists("/proc/%d" % pid))
+
+
 def run(*args, timeout=GRACE, watch_memory=False, **how):
     return Process(*args, **how).wait(timeout, watch_memory)
 

@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -130,8 +131,7 @@ def test_an_unfinished_recording_keeps_the_old_file(tmp_path):
     path = tmp_path / "p.pb.gz"
     path.write_text("old")
     process = plimsoll.Process("record", *LONG, "-o", path)
-    while not process.samples():
-        assert process.popen.poll() is None
+    plimsoll.wait_until(process.samples)
     process.popen.kill()
     process.popen.wait()
     assert path.read_text() == "old"
@@ -157,7 +157,7 @@ def test_without_outputs_a_table_is_printed_and_the_profile_kept(burner, tmp_pat
 def test_an_interrupted_recording_keeps_what_it_has(burner, tmp_path):
     pid = burner().pid
     with Recording(tmp_path / "p.pb.gz", "-F", 499, "-d", 60) as recording:
-        plimsoll.time.sleep(0.5)
+        time.sleep(0.5)
     assert recording.result.seconds < 10
     assert total(recording.profile.where(pid=pid)) > 20
     assert 0.5 <= recording.profile.duration < 5

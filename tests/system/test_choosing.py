@@ -2,12 +2,11 @@
 """-c, -p and COMMAND: what is not chosen is not there."""
 
 import os
-import time
 
 import pytest
 
 import plimsoll
-from plimsoll import record, total
+from plimsoll import record, total, wait_for_end
 
 SHORT = ["-F", 499]
 
@@ -51,8 +50,7 @@ def test_a_process_of_the_host_is_recorded_alone(stage, burner, tmp_path):
 def test_a_container_may_start_after_the_recording(stage, runc, weights_root, tmp_path):
     with plimsoll.Recording(tmp_path / "p.pb.gz", *SHORT, "-c", "web-r*") as recording:
         late = runc.run("web-run-later", ["/bin/weights", 0.5], weights_root)
-        while os.path.exists("/proc/%d" % late.pid):
-            time.sleep(0.02)
+        wait_for_end(late.pid)
     runc.remove(late)
     assert containers(recording.profile) == {"web-runc", "web-run-later"}
 

@@ -3,13 +3,12 @@
 
 import os
 import re
-import time
 
 import pytest
 
 import plimsoll
 from conftest import IMAGE, MEMORY_LIMIT, POD_UID
-from plimsoll import Recording, assert_weights, total
+from plimsoll import Recording, assert_weights, total, wait_for_end
 
 ON_STAGE = ["web-runc", "web-docker", "web-containerd", "web-podman", "app"]
 
@@ -93,8 +92,7 @@ def test_the_sum_of_a_container_is_what_the_kernel_accounts(runc, weights_root, 
     with Recording(tmp_path / "p.pb.gz", "-F", 999) as recording:
         container = runc.run("accounted", ["/bin/weights", 3], weights_root)
         cgroup = container.cgroup()
-        while os.path.exists("/proc/%d" % container.pid):
-            time.sleep(0.02)
+        wait_for_end(container.pid)
         accounted = seconds_of_cpu(cgroup)
     runc.remove(container)
     measured = plimsoll.cpu_seconds(recording.profile.where(container="accounted"))

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from conftest import wait_until
-from plimsoll import Recording, total
+from plimsoll import Recording, total, wait_until
 
 CPU = os.cpu_count() - 1
 ONLINE = "/sys/devices/system/cpu/cpu%d/online" % CPU

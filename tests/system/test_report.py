@@ -128,6 +128,36 @@ def test_go_tool_pprof_prints_the_same_top(recorded, tmp_path, name):
     assert hottest == max(ours, key=lambda f: ours[f][0]) == "burn_70"
 
 
+@pytest.fixture(scope="module")
+def of_go(tmp_path_factory):
+    """kind -> a profile that a Go program wrote of itself."""
+    folder = tmp_path_factory.mktemp("go")
+    program = os.path.join(os.path.dirname(__file__), "go", "writeprofile", "main.go")
+    binary = folder / "writeprofile"
+    subprocess.run(["go", "build", "-o", binary, program], check=True, timeout=120,
+                   env={**os.environ, "GO111MODULE": "off"})
+    for kind in ("cpu", "heap"):
+        subprocess.run([binary, kind, folder / (kind + ".pb.gz")], check=True, timeout=60)
+    return folder
+
+
+def folded_share(path, function):
+    stacks = folded(run("report", path, "--format", "folded", "-o", "-").succeeded().out)
+    return 100 * sum(n for f, n in stacks if function in f) / sum(n for _, n in stacks)
+
+
+def test_a_cpu_profile_of_go_is_read(of_go):
+    """heavy() does three times the steps of light(); the rest is for Go itself."""
+    heavy, light = (folded_share(of_go / "cpu.pb.gz", "main." + f) for f in ("heavy", "light"))
+    assert heavy + light > 70
+    assert heavy / (heavy + light) == pytest.approx(0.75, abs=0.1)
+
+
+def test_a_heap_profile_of_go_is_read_in_its_own_unit(of_go):
+    assert folded_share(of_go / "heap.pb.gz", "main.keep") > 90
+    assert "64.0 MiB" in run("report", of_go / "heap.pb.gz").succeeded().out
+
+
 # --- diff ---
 
 

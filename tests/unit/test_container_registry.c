@@ -86,6 +86,8 @@ static void on_a_hybrid_host_the_half_that_tells_more_counts(void **state)
 	uint64_t v2 = host_cgroup_at(&h, "/sys/fs/cgroup/unified", "/docker/" ID_A);
 	uint64_t daemon = host_cgroup_at(&h, "/sys/fs/cgroup/unified", "/s.slice/docker.service");
 	uint64_t nested = host_cgroup_at(&h, "/sys/fs/cgroup/unified", "/docker/" ID_A "/lxc/in");
+	uint64_t nested_v1 = host_cgroup_at(&h, "/sys/fs/cgroup/memory",
+					    "/docker/" ID_A "/lxc/in1");
 	const struct container *c;
 
 	(void)state;
@@ -100,6 +102,7 @@ static void on_a_hybrid_host_the_half_that_tells_more_counts(void **state)
 	assert_ptr_equal(containers_by_cgroup(h.containers, 0, v1), c);
 	assert_string_equal(containers_by_cgroup(h.containers, nested, v1)->name, "in");
 	assert_ptr_equal(containers_by_cgroup(h.containers, nested, v1)->parent, c);
+	assert_string_equal(containers_by_cgroup(h.containers, v2, nested_v1)->name, "in1");
 	host_free(&h);
 }
 
@@ -394,6 +397,27 @@ static void a_user_gets_no_names_from_files_of_others(void **state)
 	host_mkdir(&h, "/home/ann/.local/share/containers");
 	link = xasprintf("%s/home/ann/.local/share/containers/storage", h.root);
 	assert_int_equal(symlink("/var/lib/containers/storage", link), 0);
+	assert_string_equal(
+		described(&h, "/user.slice/user-1000.slice/user@1000.service/libpod-" ID_A ".scope")
+			->name,
+		"aaaaaaaaaaaa");
+	host_free(&h);
+}
+
+static void a_users_own_folder_does_not_lead_to_a_file_of_root(void **state)
+{
+	static const char list[] = "/home/ann/.local/share" STORAGE "containers.json";
+	struct host h = host_v2();
+	_cleanup_free_ char *link = xasprintf("%s%s", h.root, list);
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	host_write(&h, "/etc/passwd", "ann:x:1000:1000::/home/ann:/bin/sh\n");
+	host_write(&h, "/var/lib" STORAGE "containers.json", PODMAN_LIST("secret"));
+	host_mkdir(&h, "/home/ann/.local/share" STORAGE);
+	give_to(&h, "/home/ann/.local/share/containers/storage", 1000);
+	assert_int_equal(symlink("/var/lib" STORAGE "containers.json", link), 0);
 	assert_string_equal(
 		described(&h, "/user.slice/user-1000.slice/user@1000.service/libpod-" ID_A ".scope")
 			->name,
@@ -805,6 +829,7 @@ int main(void)
 		cmocka_unit_test(ecs_asks_docker),
 		cmocka_unit_test(a_users_podman_is_read_from_the_users_home),
 		cmocka_unit_test(a_user_gets_no_names_from_files_of_others),
+		cmocka_unit_test(a_users_own_folder_does_not_lead_to_a_file_of_root),
 		cmocka_unit_test(a_user_cannot_take_the_name_of_roots_container),
 		cmocka_unit_test(a_container_cannot_take_the_name_of_another),
 		cmocka_unit_test(a_nested_container_is_named_by_the_runtime_around_it),

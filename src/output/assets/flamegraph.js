@@ -11,7 +11,7 @@
 
 	const SVG = 'http://www.w3.org/2000/svg';
 	const HTML = 'http://www.w3.org/1999/xhtml';
-	const NARROWEST = 0.3, PADDING = 4, WIDTH_LEAST = 280;
+	const NARROWEST = 0.3, TALL = 36, STEEPER = 0.1, PADDING = 4, WIDTH_LEAST = 280;
 
 	const svg = document.querySelector('svg.flamegraph');
 	const source = document.getElementById('flamegraph-data');
@@ -222,7 +222,9 @@
 		for (let i = zoom; i < end[zoom];) {
 			const w = i === zoom ? inner : weight[i] * scale;
 
-			if (w < NARROWEST) {
+			const above = Math.max(0, level[i] - level[zoom] - TALL);
+
+			if (w < NARROWEST + above * STEEPER) {
 				i = end[i];
 				continue;
 			}
