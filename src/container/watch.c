@@ -282,12 +282,15 @@ int watch_open(const struct watch_options *options, struct watch **out)
 		log_error("cannot map the container watch's ring: %s", strerror(-err));
 		goto fail;
 	}
-	/* First attach, then choose: what is born in between is seen twice rather than never. */
+	/* First attach, then look again and choose: what is born in between is seen twice rather
+	 * than never. */
 	err = watch_bpf__attach(w->bpf);
 	if (err) {
 		log_error("cannot attach the container watch: %s", strerror(-err));
 		goto fail;
 	}
+	if (options->npatterns)
+		containers_rescan(options->containers);
 	err = add_targets(w);
 	if (err)
 		goto fail;

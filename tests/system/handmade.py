@@ -32,7 +32,14 @@ def _comm(pid):
 
 
 # Enters the cgroups named before "--", then runs what comes behind it.
-ENTER = 'while [ "$1" != -- ]; do echo 0 >"$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
+ENTER = """
+while [ "$1" != -- ]; do
+	echo 0 >"$1/cgroup.procs" || exit 1
+	shift
+done
+shift
+exec "$@"
+"""
 
 
 class HandMade:

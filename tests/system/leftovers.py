@@ -120,7 +120,8 @@ def _unmount_all():
 
 def _forget_runc_state():
     """What runc keeps where other users of it do too: only what has our bundles goes."""
-    for path in glob.glob("/run/runc/*/state.json") + glob.glob("/run/containerd/runc/*/*/state.json"):
+    for path in (*glob.glob("/run/runc/*/state.json"),
+                 *glob.glob("/run/containerd/runc/*/*/state.json")):
         try:
             with open(path) as f:
                 labels = json.load(f)["config"]["labels"]

@@ -95,14 +95,15 @@ class Process:
         return Result(self.argv, self.popen.returncode, self.out.read(), self.err.read(),
                       time.monotonic() - self.started, self.memory)
 
-    def samples(self):
-        """Has it opened its perf events?"""
-        try:
-            fds = "/proc/%d/fd" % self.popen.pid
-            return any(os.readlink(os.path.join(fds, fd)) == "anon_inode:[perf_event]"
-                       for fd in os.listdir(fds))
-        except OSError:
-            return False
+    def perf_events(self):
+        """How many it has open."""
+        fds, count = "/proc/%d/fd" % self.popen.pid, 0
+        for fd in os.listdir(fds):
+            try:
+                count += os.readlink(os.path.join(fds, fd)) == "anon_inode:[perf_event]"
+            except FileNotFoundError:  # closed meanwhile
+                pass
+        return count
 
 
 def wait_until(condition, seconds=20):
@@ -135,7 +136,7 @@ class Recording:
     def __enter__(self):
         self.process = Process(*self.args)
         deadline = time.monotonic() + 20
-        while not self.process.samples():
+        while not self.process.perf_events():
             if self.process.popen.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError("does not record: %r" % self.process.wait(0.1))
             time.sleep(0.01)
@@ -353,4 +354,5 @@ def assert_clean_text(data):
     for character in text:
         code = ord(character)
         assert character == "\n" or (code >= 32 and not 0x7F <= code < 0xA0), \
-            "control character %#x near %r" % (code, text[max(0, text.index(character) - 60):][:120])
+            "control character %#x near %r" % (
+                code, text[max(0, text.index(character) - 60):][:120])

@@ -131,7 +131,7 @@ def test_an_unfinished_recording_keeps_the_old_file(tmp_path):
     path = tmp_path / "p.pb.gz"
     path.write_text("old")
     process = plimsoll.Process("record", *LONG, "-o", path)
-    plimsoll.wait_until(process.samples)
+    plimsoll.wait_until(process.perf_events)
     process.popen.kill()
     process.popen.wait()
     assert path.read_text() == "old"
@@ -187,8 +187,8 @@ def one_line(result):
 
 
 @pytest.mark.parametrize("content", [
-    b"", b"x", b"\0" * 4096, b"<html>", b"\x1f\x8b", gzip.compress(b""), gzip.compress(b"\xff" * 99),
-    gzip.compress(b"\x0a\xff\xff\xff\xff\x7f"), gzip.compress(bytes(64 << 20))],
+    b"", b"x", b"\0" * 4096, b"<html>", b"\x1f\x8b", gzip.compress(b""),
+    gzip.compress(b"\xff" * 99), gzip.compress(b"\x0a\xff\xff\xff\xff\x7f"), gzip.compress(bytes(64 << 20))],
     ids=["empty", "letter", "zeros", "html", "gzip head", "gzip of nothing", "gzip of ones",
          "length of 32 GB", "bomb"])
 def test_what_is_no_profile_is_refused(tmp_path, content):

@@ -8,7 +8,6 @@ import subprocess
 
 import pytest
 
-import plimsoll
 from plimsoll import Profile, run, share, total
 
 NAMES = ["web-runc", "web-docker", "web-containerd", "web-podman", "app"]
@@ -100,8 +99,8 @@ def go_top(path, *options):
                          env={**os.environ, "PPROF_BINARY_PATH": "/nowhere"}).stdout
     rows = {}
     for line in out.splitlines():
-        found = re.match(r"\s*([\d.]+)(?:ms)?\s+[\d.]+%\s+[\d.]+%\s+([\d.]+)(?:ms)?\s+[\d.]+%\s+(.*)",
-                         line)
+        found = re.match(r"\s*([\d.]+)(?:ms)?\s+[\d.]+%\s+[\d.]+%"
+                         r"\s+([\d.]+)(?:ms)?\s+[\d.]+%\s+(.*)", line)
         if found:
             rows[found[3].replace(" (inline)", "")] = float(found[1]), float(found[2])
     assert rows, out

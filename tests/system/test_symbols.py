@@ -110,8 +110,9 @@ def test_functions_of_a_process_that_has_exited_are_named(shapes):
 @pytest.mark.parametrize("when", WHEN)
 def test_cpp_names_are_demangled(shapes, when):
     found = names(program(shapes, when, "cpp"))
-    for name in (r"shop::cart::Basket<std::.*>::total\b", r"shop::cart::Basket<std::.*>::operator==",
-                 r"main::\{lambda\(\)#1\}::operator\(\)", r"call<main::\{lambda\(\)#1\}>"):
+    for name in (r"shop::cart::Basket<std::.*>::total\b",
+                 r"shop::cart::Basket<std::.*>::operator==", r"main::\{lambda\(\)#1\}::operator\(\)",
+                 r"call<main::\{lambda\(\)#1\}>"):
         assert any(re.search(name, n) for n in found), found
     assert not [n for n in found if n.startswith("_Z")]
 
@@ -177,9 +178,9 @@ def test_kernel_functions_are_named(runc, weights_root, tmp_path):
 
 
 def test_next_to_nothing_is_unnamed(shapes):
-    """Everything but what lies in no file: no frame pointers in the C library lead astray."""
     samples = shapes["before"] + shapes["within"]
-    unnamed = [s for s in samples if s.stack and re.fullmatch(r"\[.*\+0x.*\]|", s.stack[0].function)]
+    unnamed = [s for s in samples
+               if s.stack and re.fullmatch(r"\[.*\+0x.*\]|", s.stack[0].function)]
     assert total(unnamed) < 0.02 * total(samples), sorted({s.stack[0][:2] for s in unnamed})
 
 
