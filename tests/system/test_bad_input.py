@@ -188,7 +188,8 @@ def one_line(result):
 
 @pytest.mark.parametrize("content", [
     b"", b"x", b"\0" * 4096, b"<html>", b"\x1f\x8b", gzip.compress(b""),
-    gzip.compress(b"\xff" * 99), gzip.compress(b"\x0a\xff\xff\xff\xff\x7f"), gzip.compress(bytes(64 << 20))],
+    gzip.compress(b"\xff" * 99), gzip.compress(b"\x0a\xff\xff\xff\xff\x7f"),
+    gzip.compress(bytes(64 << 20))],
     ids=["empty", "letter", "zeros", "html", "gzip head", "gzip of nothing", "gzip of ones",
          "length of 32 GB", "bomb"])
 def test_what_is_no_profile_is_refused(tmp_path, content):

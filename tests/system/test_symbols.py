@@ -111,7 +111,8 @@ def test_functions_of_a_process_that_has_exited_are_named(shapes):
 def test_cpp_names_are_demangled(shapes, when):
     found = names(program(shapes, when, "cpp"))
     for name in (r"shop::cart::Basket<std::.*>::total\b",
-                 r"shop::cart::Basket<std::.*>::operator==", r"main::\{lambda\(\)#1\}::operator\(\)",
+                 r"shop::cart::Basket<std::.*>::operator==",
+                 r"main::\{lambda\(\)#1\}::operator\(\)",
                  r"call<main::\{lambda\(\)#1\}>"):
         assert any(re.search(name, n) for n in found), found
     assert not [n for n in found if n.startswith("_Z")]
