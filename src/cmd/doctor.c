@@ -28,9 +28,8 @@ static void print_help(void)
 {
 	fputs("usage: plimsoll doctor [--json]\n"
 	      "\n"
-	      "Tries what plimsoll needs of this kernel and this user. For what is missing, says "
-	      "what\n"
-	      "is lost by it and how to get it. Nothing is changed.\n"
+	      "Tries what plimsoll needs of this kernel and this user. For what is missing,\n"
+	      "says what is lost by it and how to get it. Nothing is changed.\n"
 	      "\n"
 	      "      --json   the same for programs\n"
 	      "  -h, --help   this text\n"

@@ -76,24 +76,22 @@ static uint64_t now_ns(clockid_t clock)
 
 static void print_help(void)
 {
-	fputs("usage: plimsoll record [SIGNAL] [-c NAME]... [-p PID]... [-d SEC] [-o FILE]... [-- "
-	      "COMMAND]\n"
+	fputs("usage: plimsoll record [SIGNAL] [-c NAME]... [-p PID]... [-d SEC] [-F HZ]\n"
+	      "                       [-o FILE]... [-- COMMAND...]\n"
 	      "\n"
-	      "Without -c, -p and COMMAND the whole host is recorded; with several, all that any "
-	      "means.\n"
-	      "\n",
+	      "Without -c, -p and COMMAND the whole host is recorded; with several, all that\n"
+	      "any of them means. SIGNAL is\n",
 	      stdout);
 	for (size_t i = 0; signals[i]; i++)
 		printf("  %-16s %s%s\n", signals[i]->name, signals[i]->summary,
-		       i ? "" : " (default SIGNAL)");
+		       i ? "" : " (default)");
 	fputs("\n"
-	      "  -c NAME          container name, id prefix, pod namespace/name, or a glob of "
-	      "these\n"
+	      "  -c NAME          container name, id prefix, pod namespace/name, or a glob\n"
 	      "  -p PID           process, with the children it starts from now on\n"
-	      "  -d SEC           stop after so long; else at Ctrl-C or the end of COMMAND\n"
+	      "  -d SEC           so long; else until Ctrl-C or the end of COMMAND\n"
 	      "  -F HZ            samples a second and CPU, 1 to 20000 (99)\n"
-	      "  -o FILE          .pb.gz .folded .svg .html .speedscope.json .json; - is standard "
-	      "output\n"
+	      "  -o FILE          .pb.gz .folded .svg .html .speedscope.json .json; several\n"
+	      "                   are possible; - is standard output\n"
 	      "      --format F   format of -o -, or of a FILE whose name does not tell\n"
 	      "      --icicle     flame graph with the root on top\n"
 	      "  -q, --quiet      no progress, only errors\n"
