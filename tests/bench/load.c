@@ -9,6 +9,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -81,11 +82,30 @@ static unsigned long draw_path(unsigned *seed)
 	return number * 0x9e3779b97f4a7c15UL >> 8; /* 2^64 / golden ratio: spreads the bits */
 }
 
+/* Each on a CPU of its own, so that none is ever idle: then every tick is a sample. */
+static void pin(unsigned long number)
+{
+	cpu_set_t allowed, one;
+
+	sched_getaffinity(0, sizeof(allowed), &allowed);
+	number %= (unsigned long)CPU_COUNT(&allowed);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &allowed) || number--)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof(one), &one);
+		return;
+	}
+}
+
 static void *run(void *number)
 {
 	unsigned seed = (unsigned)(unsigned long)number + 1;
 	volatile unsigned long sink = 0;
 
+	if (busy_share >= 1)
+		pin((unsigned long)number);
 	for (;;) {
 		double until = now(CLOCK_MONOTONIC) + busy_share;
 
@@ -112,7 +132,8 @@ int main(int argc, char **argv)
 	if (argc > 2)
 		busy_share = atof(argv[2]) / 100;
 	zeroes = open("/dev/zero", O_RDONLY);
-	for (long i = 1; i < threads; i++)
+	for (long i = 1; i < threads;
+	     i++) /* before this thread is pinned, which they would inherit */
 		if (pthread_create(&thread, NULL, run, (void *)i))
 			return 1;
 	run(NULL);

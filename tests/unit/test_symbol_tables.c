@@ -23,13 +23,13 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/utf8.h"
 #include "symbol/debugfile.h"
 #include "symbol/demangle.h"
 #include "symbol/kallsyms.h"
 #include "symbol/minidebug.h"
 #include "symbol/perf_map.h"
 #include "symbol/symtab.h"
-#include "base/utf8.h"
 #include "symbol/vdso.h"
 
 static char folder[] = "/tmp/plimsoll-tables-XXXXXX";
