@@ -157,7 +157,9 @@ system: $(BUILD)/plimsoll
 kernels: $(BUILD)/plimsoll
 	$(Q)PLIMSOLL=$(abspath $(BUILD))/plimsoll tests/kernels/run
 
-bench: $(BUILD)/plimsoll
+bench:
+	@packaging/install-packages $(BUILD_PACKAGES) $(BENCH_PACKAGES)
+	+$(Q)$(MAKE) --no-print-directory all
 	$(Q)PLIMSOLL=$(abspath $(BUILD))/plimsoll tests/bench/run
 
 # --- the two commands ---

@@ -7,5 +7,5 @@ BUILD_PACKAGES = gcc libc6-dev make git pkg-config clang-14 clang llvm-14 libbpf
 DEMO_PACKAGES = runc busybox-static
 TEST_PACKAGES = clang-format libcmocka-dev libclang-rt-14-dev python3 python3-pytest g++ rustc musl-tools \
 	binutils xz-utils containerd docker.io podman golang-go nodejs npm chromium procps iproute2
-KERNEL_PACKAGES = qemu-system-x86 cpio
-BENCH_PACKAGES = linux-perf bpftrace
+KERNEL_PACKAGES = qemu-system-x86 cpio debian-archive-keyring
+BENCH_PACKAGES = python3 linux-perf bpftrace
