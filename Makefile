@@ -201,7 +201,7 @@ uninstall:
 FORMATTED = $(shell git ls-files -co --exclude-standard 'bpf/*.[ch]' 'src/*.[ch]' 'tests/*.[ch]')
 
 format:
-	clang-format -i $(FORMATTED)
+	$(Q)clang-format -i $(FORMATTED)
 
 format-check:
 	$(Q)clang-format --dry-run -Werror $(FORMATTED)
