@@ -33,10 +33,15 @@ struct {
 	__uint(max_entries, STACKS_SIZE);
 } stacks SEC(".maps");
 
-/* Address spaces that user space has been told of; a new one is worth a wake-up, because its
- * mappings must be read while it lives. Two that share an entry cost wake-ups and nothing else. */
+/*
+ * Processes that user space has been told of, by a number made of PID, address space and cgroups. A
+ * new one is worth a wake-up, because its mappings must be read while it lives; a known one's
+ * cgroups need not be read again, which is most of what a new stack costs. Two that share an entry
+ * are told of more often and nothing else. User space clears it when it has forgotten.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, KNOWN_PROCESSES);
 	__type(key, u32);
 	__type(value, u64);
@@ -67,7 +72,7 @@ __noinline u64 hash_record(u64 seed)
 {
 	struct stack_record *record;
 	u32 zero = 0, n;
-	u64 hash;
+	u64 hash, odd;
 
 	record = bpf_map_lookup_elem(&scratch, &zero);
 	if (!record)
@@ -77,24 +82,16 @@ __noinline u64 hash_record(u64 seed)
 	/* Where the kernel's part ends: the same addresses split elsewhere are another stack. */
 	hash = mix(hash, record->kernel_frames);
 	n = record->kernel_frames + record->user_frames;
-	for (u32 i = 0; i < 2 * STACK_FRAMES_MAX; i++) {
+	/* Two at a time, so that their multiplications overlap. */
+	odd = ~hash;
+	for (u32 i = 0; i + 1 < 2 * STACK_FRAMES_MAX; i += 2) {
 		if (i >= n)
 			break;
 		hash = mix(hash, record->frames[i]);
+		if (i + 1 < n)
+			odd = mix(odd, record->frames[i + 1]);
 	}
-	return hash;
-}
-
-static __always_inline bool is_new_process(u64 pid, u64 mm)
-{
-	u64 process = mix(hash_seed ^ pid, mm);
-	u32 entry = process & (KNOWN_PROCESSES - 1);
-	u64 *known = bpf_map_lookup_elem(&known_processes, &entry);
-
-	if (!known || *known == process)
-		return false;
-	*known = process;
-	return true;
+	return mix(hash, odd);
 }
 
 /* The slot that holds the hash, or else the one that counted least. */
@@ -113,29 +110,38 @@ static __always_inline struct slot *choose_slot(struct slot_set *set, u64 hash)
 }
 
 /* A hash that its set did not hold. */
-static __always_inline void announce(struct task_struct *task, struct stack_record *record, u64 mm,
+static __always_inline void announce(struct task_struct *task, struct stack_record *record,
 				     struct slot *slot)
 {
 	u32 n = record->kernel_frames + record->user_frames;
 	u64 size = __builtin_offsetof(struct stack_record, frames) + n * sizeof(u64);
+	u32 entry = record->process & (KNOWN_PROCESSES - 1);
+	u64 *known = bpf_map_lookup_elem(&known_processes, &entry);
+	bool is_new = known && *known != record->process;
 	u64 flags = BPF_RB_NO_WAKEUP;
 
-	if (size > sizeof(*record)) /* cannot be; the verifier wants to see it */
+	if (!known || size > sizeof(*record)) /* cannot be; the verifier wants to see it */
 		return;
-	if (target_mode == TARGET_ALL) /* else it is known already */
+	if (is_new) {
+		flags = BPF_RB_FORCE_WAKEUP;
 		identify_current(task, &record->who);
+	} else {
+		if (bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) >= ring_high)
+			flags = BPF_RB_FORCE_WAKEUP;
+		record->who.cgroup_v2 = 0;
+		record->who.cgroup_v1 = 0;
+	}
 	if (record->tid == record->pid)
 		__builtin_memcpy(record->comm, record->thread, sizeof(record->comm));
 	else
 		BPF_CORE_READ_STR_INTO(&record->comm, task, group_leader, comm);
 	record->evicted = *slot;
-	if (is_new_process(record->pid, mm) ||
-	    bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) >= ring_high)
-		flags = BPF_RB_FORCE_WAKEUP;
 	if (bpf_ringbuf_output(&stacks, record, size, flags)) {
 		__sync_fetch_and_add(&lost_ring_full, 1);
 		return;
 	}
+	if (is_new)
+		*known = record->process;
 	slot->hash = record->hash;
 	slot->count = 1;
 }
@@ -143,7 +149,7 @@ static __always_inline void announce(struct task_struct *task, struct stack_reco
 SEC("perf_event")
 int on_sample(struct bpf_perf_event_data *ctx)
 {
-	u64 id = bpf_get_current_pid_tgid(), mm, seed;
+	u64 id = bpf_get_current_pid_tgid(), mm;
 	struct stack_record *record;
 	struct task_struct *task;
 	struct slot_set *set;
@@ -166,7 +172,8 @@ int on_sample(struct bpf_perf_event_data *ctx)
 			return 0;
 	}
 
-	bpf_get_current_comm(record->thread, sizeof(record->thread));
+	/* Half the price of bpf_get_current_comm(), which would clear what follows the name. */
+	bpf_core_read(record->thread, sizeof(record->thread), &task->comm);
 	mm = (u64)BPF_CORE_READ(task, mm);
 	record->kernel_frames = 0;
 	record->user_frames = 0;
@@ -186,8 +193,8 @@ int on_sample(struct bpf_perf_event_data *ctx)
 
 	/* A thread is told by its number, its address space (which exec changes) and its set of
 	 * cgroups: one pointer for all hierarchies, the ids behind it are read only when needed. */
-	seed = mix(mix(mix(hash_seed, id), mm), (u64)BPF_CORE_READ(task, cgroups));
-	record->hash = hash_record(seed) | 1; /* 0 is the empty slot */
+	record->process = mix(mix(hash_seed ^ record->pid, mm), (u64)BPF_CORE_READ(task, cgroups));
+	record->hash = hash_record(record->process ^ record->tid) | 1; /* 0 is the empty slot */
 	key = bpf_get_smp_processor_id() * SETS + (u32)(record->hash >> 32) % SETS;
 	set = bpf_map_lookup_elem(&sets, &key);
 	if (!set)
@@ -196,6 +203,6 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	if (slot->hash == record->hash)
 		slot->count++;
 	else
-		announce(task, record, mm, slot);
+		announce(task, record, slot);
 	return 0;
 }

@@ -26,8 +26,9 @@ _Static_assert(sizeof(struct slot) == 16, "shared with user space");
 struct stack_record {
 	struct slot evicted; /* what had to make room, count 0: nothing */
 	__u64 hash;	     /* of this one; its slot counts it from one on */
-	struct identity who;
-	__u32 pid; /* thread group, as the host sees it */
+	__u64 process;	     /* its address space and cgroups, as one number */
+	struct identity who; /* sent with the first record of a process, later 0 */
+	__u32 pid;	     /* thread group, as the host sees it */
 	__u32 tid;
 	char thread[16]; /* the thread's name, NUL-terminated */
 	char comm[16];	 /* the process's, which is its first thread's */
@@ -38,7 +39,7 @@ struct stack_record {
 	__u64 frames[2 *
 		     STACK_FRAMES_MAX]; /* kernel's, then user's, leaf first; sent cut to size */
 };
-_Static_assert(sizeof(struct stack_record) == 88 + 8 * 2 * STACK_FRAMES_MAX, "no padding");
+_Static_assert(sizeof(struct stack_record) == 96 + 8 * 2 * STACK_FRAMES_MAX, "no padding");
 
 /* One cache line. */
 #define WAYS 4
@@ -53,7 +54,7 @@ struct slot_set {
 #define SIZED_FOR_CPUS 4
 #define STACKS_SIZE    (1 << 20)
 
-/* Address spaces remembered as known to user space, a power of two. */
+/* Processes remembered as known to user space, a power of two. */
 #define KNOWN_PROCESSES 4096
 
 #endif

@@ -52,6 +52,21 @@ struct meaning {
 	bool in_use;	 /* found in a slot by the last sweep, or told of since */
 };
 
+/* The cgroups of processes, which the kernel tells once a process. */
+struct process {
+	uint64_t number; /* stack_record.process */
+	struct identity who;
+};
+
+struct processes {
+	struct process *array;
+	size_t n, capacity;
+	struct index by_number;
+};
+
+/* When so many are known, the older half is forgotten: see forget_processes(). */
+#define PROCESSES_MAX 32768
+
 struct signal {
 	struct signal_options options;
 	struct cpu_bpf *bpf;
@@ -64,6 +79,8 @@ struct signal {
 	size_t nevents, events_capacity;
 	const struct slot *slots; /* mapped: the tables of all CPUs, one after the other */
 	size_t nslots;
+	uint64_t *known_processes;     /* mapped: whom the kernel takes for known to us */
+	struct processes processes[2]; /* the newer ones, then the older */
 	struct meaning *meanings;
 	size_t nmeanings, meanings_capacity;
 	struct index by_hash;  /* of meanings */
@@ -212,11 +229,68 @@ static void sweep(struct signal *s)
 		index_insert(&s->by_hash, s->meanings[i].hash, (uint32_t)i);
 }
 
+/* --- processes --- */
+
+static bool same_process(const void *key, uint32_t position, const void *context)
+{
+	const struct processes *p = context;
+
+	return p->array[position].number == *(const uint64_t *)key;
+}
+
+static void free_processes(struct processes *p)
+{
+	free(p->array);
+	index_free(&p->by_number);
+	*p = (struct processes){ 0 };
+}
+
+/*
+ * The kernel is made to tell of everyone anew. Records that it wrote before are still on their way,
+ * so the generation that they rely on stays for another round.
+ */
+static void forget_processes(struct signal *s)
+{
+	free_processes(&s->processes[1]);
+	s->processes[1] = s->processes[0];
+	s->processes[0] = (struct processes){ 0 };
+	memset(s->known_processes, 0, KNOWN_PROCESSES * sizeof(*s->known_processes));
+}
+
+/* Who wrote the record: as it says itself, or as an earlier one of the process said. */
+static struct identity identify(struct signal *s, const struct stack_record *r)
+{
+	struct processes *newer = &s->processes[0];
+
+	if (!r->who.cgroup_v2 && !r->who.cgroup_v1) {
+		for (size_t i = 0; i < ARRAY_SIZE(s->processes); i++) {
+			const struct processes *p = &s->processes[i];
+			uint32_t found = index_find(&p->by_number, r->process, &r->process,
+						    same_process, p);
+
+			if (found != INDEX_NONE)
+				return p->array[found].who;
+		}
+		return r->who;
+	}
+	if (newer->n >= PROCESSES_MAX)
+		forget_processes(s);
+	uint32_t found = index_find(&newer->by_number, r->process, &r->process, same_process,
+				    newer);
+	if (found == INDEX_NONE) {
+		GROW(newer->array, newer->n, newer->capacity);
+		index_insert(&newer->by_number, r->process, (uint32_t)newer->n);
+		newer->array[newer->n++] = (struct process){ r->process, r->who };
+	}
+	return r->who;
+}
+
 static int on_stack(void *context, void *data, size_t size)
 {
 	struct signal *s = context;
 	const struct stack_record *r = data;
 	struct profile *p = s->options.profile;
+	struct identity who;
 	struct meaning *known;
 
 	if (size < offsetof(struct stack_record, frames) ||
@@ -224,6 +298,7 @@ static int on_stack(void *context, void *data, size_t size)
 		    size - offsetof(struct stack_record, frames))
 		return 0;
 	add_count(s, r->evicted);
+	who = identify(s, r);
 	/* Another CPU told of it, or it comes back after another took its slot. */
 	known = find_meaning(s, r->hash);
 	if (known) {
@@ -234,12 +309,12 @@ static int on_stack(void *context, void *data, size_t size)
 	if (r->user_frames)
 		symbols_on_process(s->options.symbols, (pid_t)r->pid);
 	/* Looked at now, while the cgroup lives; the name is taken later, when all is known. */
-	containers_by_cgroup(s->options.containers, r->who.cgroup_v2, r->who.cgroup_v1);
+	containers_by_cgroup(s->options.containers, who.cgroup_v2, who.cgroup_v1);
 
 	GROW(s->meanings, s->nmeanings, s->meanings_capacity);
 	s->meanings[s->nmeanings] = (struct meaning){
 		.hash = r->hash,
-		.who = r->who,
+		.who = who,
 		.pid = r->pid,
 		.tid = r->tid,
 		.stack = intern_stack(s, r),
@@ -412,15 +487,25 @@ static void size_maps(struct signal *s, int possible_cpus)
 	bpf_map__set_max_entries(s->bpf->maps.sets, (uint32_t)possible_cpus * SETS);
 }
 
-static int map_slots(struct signal *s)
+static int map_array(const struct bpf_map *map, size_t bytes, int protection, void **out)
 {
-	void *slots = mmap(NULL, s->nslots * sizeof(*s->slots), PROT_READ, MAP_SHARED,
-			   bpf_map__fd(s->bpf->maps.sets), 0);
+	void *memory = mmap(NULL, bytes, protection, MAP_SHARED, bpf_map__fd(map), 0);
 
-	if (slots == MAP_FAILED)
+	if (memory == MAP_FAILED)
 		return -errno;
-	s->slots = slots;
+	*out = memory;
 	return 0;
+}
+
+static int map_arrays(struct signal *s)
+{
+	int err = map_array(s->bpf->maps.sets, s->nslots * sizeof(*s->slots), PROT_READ,
+			    (void **)&s->slots);
+
+	return err ? err
+		   : map_array(s->bpf->maps.known_processes,
+			       KNOWN_PROCESSES * sizeof(*s->known_processes),
+			       PROT_READ | PROT_WRITE, (void **)&s->known_processes);
 }
 
 static int load(struct signal *s)
@@ -442,7 +527,7 @@ static int load(struct signal *s)
 				  s->bpf->maps.target_pids);
 	if (!err)
 		err = cpu_bpf__load(s->bpf);
-	return err ? err : map_slots(s);
+	return err ? err : map_arrays(s);
 }
 
 static int watch_fds(struct signal *s)
@@ -470,6 +555,10 @@ static void cpu_close(struct signal *s)
 	sideband_close(s->sideband);
 	if (s->slots)
 		munmap((void *)s->slots, s->nslots * sizeof(*s->slots));
+	if (s->known_processes)
+		munmap(s->known_processes, KNOWN_PROCESSES * sizeof(*s->known_processes));
+	for (size_t i = 0; i < ARRAY_SIZE(s->processes); i++)
+		free_processes(&s->processes[i]);
 	cpu_bpf__destroy(s->bpf);
 	if (s->epoll >= 0)
 		close(s->epoll);

@@ -18,7 +18,8 @@ export async function open(path, context = {}) {
 
 	page.on('pageerror', (error) => seen.errors.push(String(error)));
 	page.on('console', (message) => {
-		if (message.type() === 'error')
+		/* Chromium looks for the icon of a page whenever it likes, and may not from a file. */
+		if (message.type() === 'error' && !/favicon/.test(message.text()))
 			seen.errors.push(message.text());
 	});
 	page.on('request', (request) => {
