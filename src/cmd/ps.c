@@ -101,6 +101,17 @@ static char *pod(const struct container *c)
 	return escaped(name ? name : c->pod);
 }
 
+static char *age(const struct container *c, time_t now)
+{
+	char text[TEXT_SHORT];
+
+	if (!c->created || c->created > now)
+		return xstrdup(UNKNOWN);
+	if (c->created == now)
+		return xstrdup("0 s"); /* known to the second only */
+	return xstrdup(text_duration((uint64_t)(now - c->created) * 1000000000, text));
+}
+
 static void add_row(struct listing *l, const struct container *c, const struct container_usage *u)
 {
 	char text[TEXT_SHORT];
@@ -118,10 +129,7 @@ static void add_row(struct listing *l, const struct container *c, const struct c
 	row->cells[MEM] = xstrdup(u->has_memory ? text_bytes(u->memory, text) : UNKNOWN);
 	row->cells[LIMIT] = xstrdup(
 		u->memory_limit == UINT64_MAX ? UNKNOWN : text_bytes(u->memory_limit, text));
-	row->cells[AGE] =
-		xstrdup(c->created && c->created <= l->now
-				? text_duration((uint64_t)(l->now - c->created) * 1000000000, text)
-				: UNKNOWN);
+	row->cells[AGE] = age(c, l->now);
 }
 
 /* Columns of the terminal; a pipe has as many as it takes. */
