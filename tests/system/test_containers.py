@@ -96,7 +96,8 @@ def test_the_sum_of_a_container_is_what_the_kernel_accounts(runc, weights_root, 
         accounted = seconds_of_cpu(cgroup)
     runc.remove(container)
     measured = plimsoll.cpu_seconds(recording.profile.where(container="accounted"))
-    assert measured == pytest.approx(accounted, rel=0.05)
+    # A virtual machine has no ticks while it is not run, though the kernel may account that time.
+    assert 0.85 * accounted < measured < 1.05 * accounted
 
 
 # --- ps ---

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """As many samples as asked for, none lost, none too many."""
 
+import json
 import math
 import os
+import pathlib
+import subprocess
 import time
 
 import pytest
@@ -27,23 +30,46 @@ def test_a_second_of_cpu_has_as_many_samples_as_asked_for(workloads, tmp_path, f
     samples, cpu, profile = record_pinned(tmp_path, workloads, frequency, seconds)
     assert cpu > 0.2
     # Whoever shares the CPU gets some of the ticks by chance: with n of them, sqrt(n) more or less.
+    # A virtual machine gets no ticks while it is not run: there may be fewer, never more.
     alone = cpu > 0.95 * seconds
-    off = 0.05 + (0 if alone else 3 / math.sqrt(cpu * frequency))
-    assert total(samples) == pytest.approx(cpu * frequency, rel=off)
-    assert cpu_seconds(samples) == pytest.approx(cpu, rel=off)
+    by_chance = 0 if alone else 3 / math.sqrt(cpu * frequency)
+    ticks = cpu * frequency
+    assert (0.85 - by_chance) * ticks < total(samples) < (1.05 + by_chance) * ticks
+    assert cpu_seconds(samples) == pytest.approx(total(samples) / frequency, rel=0.01)
     assert profile.lost == []
 
 
-def test_none_is_lost_at_4999_hz_on_all_cpus(burner, tmp_path):
+@pytest.fixture
+def runs_are_counted():
+    """The kernel counts how often each BPF program runs."""
+    switch = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
+    before = switch.read_text()
+    switch.write_text("1")
+    yield
+    switch.write_text(before)
+
+
+def sampler_runs():
+    """How often the kernel says that the sampler has run."""
+    programs = json.loads(subprocess.run(["bpftool", "-j", "prog", "show"], check=True,
+                                         stdout=subprocess.PIPE).stdout)
+    return sum(p["run_cnt"] for p in programs
+               if p["type"] == "perf_event" and p["name"] == "on_sample")
+
+
+def test_none_is_lost_at_4999_hz_on_all_cpus(burner, tmp_path, runs_are_counted):
     for _ in range(2 * os.cpu_count()):
         burner()
     with plimsoll.Recording(tmp_path / "p.pb.gz", "-F", 4999) as recording:
         time.sleep(3)
+        runs = sampler_runs()
     profile = recording.profile
     assert profile.lost == []
-    # Every CPU was busy all the time: every tick of the clock is a sample of somebody.
-    assert total(profile.samples) == pytest.approx(
-        profile.duration * 4999 * os.cpu_count(), rel=0.05)
+    # Every CPU was busy all the time: every tick of the clock is a sample of somebody. A virtual
+    # machine that is not run gets no ticks, so the kernel's count is what none may be missing of.
+    ticks = profile.duration * 4999 * os.cpu_count()
+    assert 0.5 * ticks < runs <= total(profile.samples) + 0.001 * ticks
+    assert total(profile.samples) < 1.05 * ticks
 
 
 def test_sleepers_have_no_samples(runc, weights_root, tmp_path):
