@@ -10,14 +10,18 @@ BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC = gcc
+# For another architecture: CC=aarch64-linux-gnu-gcc SYSROOT=DIR, see tests/kernels/run.
+SYSROOT ?=
 CLANG ?= clang-14
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 V ?= 0
 Q = $(if $(filter 1,$(V)),,@)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LIBS = libbpf libdw libelf liblzma zlib libprotobuf-c jansson libcap-ng
-PKG = pkg-config
+LIBS = libbpf libdw libelf liblzma zlib libprotobuf-c jansson libcap-ng libseccomp
+# Debian's name of the architecture; clang has another for it, so gcc is asked.
+TARGET := $(shell $(if $(SYSROOT),$(CC),gcc) -dumpmachine)
+PKG = $(if $(SYSROOT),PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TARGET)/pkgconfig )pkg-config
 
 # The packages come first: on a bare machine nothing below can be asked before they are there.
 include packaging/packages.mk
@@ -36,9 +40,10 @@ HARDEN = -fPIE
 WARNINGS += -Wno-format-truncation -Wno-format-overflow -Wno-maybe-uninitialized
 endif
 CFLAGS ?=
-ALL_CFLAGS = -std=gnu11 $(OPTIMIZE) $(HARDEN) $(WARNINGS) $(DEFINES) $(INCLUDES) $(CFLAGS)
+CROSS = $(if $(SYSROOT),--sysroot=$(SYSROOT))
+ALL_CFLAGS = $(CROSS) -std=gnu11 $(OPTIMIZE) $(HARDEN) $(WARNINGS) $(DEFINES) $(INCLUDES) $(CFLAGS)
 LDFLAGS ?=
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
+ALL_LDFLAGS = $(CROSS) -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS)
 LDLIBS = $(shell $(PKG) --libs $(LIBS) 2>/dev/null) -liberty -lm
 
 # --- what there is to build, found by looking ---
@@ -56,7 +61,7 @@ UNIT_TESTS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.
 FUZZERS = $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: all help demo check check-quick unit unit-sanitized system kernels fuzz fuzz-build bench \
-	install uninstall format format-check clean compile_commands.json packages
+	install uninstall format format-check clean compile_commands.json packages cross-packages
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -84,8 +89,8 @@ help:
 # --- BPF ---
 
 BPF_CFLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -Wno-unused-parameter \
-	     -D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I/usr/include/$(shell gcc -dumpmachine)
-BPF_ARCH = $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(shell uname -m)))
+	     -D__TARGET_ARCH_$(BPF_ARCH) -Ibpf -I. -I$(SYSROOT)/usr/include/$(TARGET)
+BPF_ARCH = $(patsubst aarch64,arm64,$(patsubst x86_64,x86,$(firstword $(subst -, ,$(TARGET)))))
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) Makefile
 	@mkdir -p $(@D)
@@ -125,6 +130,10 @@ $(BUILD)/plimsoll: $(BUILD)/obj/cmd/main.o $(LIB)
 $(BUILD)/tests/unit/%: tests/unit/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(ALL_LDFLAGS) -o $@ $< $(LIB) -lcmocka $(LDLIBS)
+
+$(BUILD)/tests/bench/%: tests/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(LIB) $(LDLIBS)
 
 unit: $(UNIT_TESTS)
 	@failed=; for t in $(UNIT_TESTS); do echo "== $${t##*/}"; $$t || failed="$$failed $${t##*/}"; done; \
@@ -186,6 +195,10 @@ check: check-quick
 
 packages:
 	@printf '%s\n' $(BUILD_PACKAGES) $(DEMO_PACKAGES) $(TEST_PACKAGES) $(KERNEL_PACKAGES) $(BENCH_PACKAGES)
+
+# What there must be of another architecture to build for it.
+cross-packages:
+	@printf '%s\n' $(filter %-dev,$(BUILD_PACKAGES))
 
 # --- around it ---
 

@@ -8,8 +8,10 @@
  */
 #include "cpu.h"
 #include "identity.bpf.h"
+#include "interpreted.bpf.h"
 #include "kernel.h"
 #include "stack.bpf.h"
+#include "unwind.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -47,14 +49,21 @@ struct {
 	__type(value, u64);
 } known_processes SEC(".maps");
 
-/* Two ticks never nest on one CPU: perf refuses recursion of the same context, and BPF programs of
- * a CPU exclude each other by bpf_prog_active. */
+/* Ticks never nest on a CPU, see walk.bpf.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
 	__type(value, struct stack_record);
 } scratch SEC(".maps");
+
+/* One a CPU; larger than what the kernel gives as per-CPU memory. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* the number of possible CPUs, set before load */
+	__type(key, u32);
+	__type(value, struct deferred_record);
+} deferred SEC(".maps");
 
 static __always_inline u64 mix(u64 hash, u64 word)
 {
@@ -64,32 +73,34 @@ static __always_inline u64 mix(u64 hash, u64 word)
 }
 
 /*
- * Hash of this CPU's record. A function of its own, not inlined and not static: the verifier then
- * checks it once, instead of following the rest of the program from each turn of its loop (35,000
- * instructions, a second of a busy host's time).
+ * Hash of this CPU's record and walk. A function of its own, not inlined and not static: the
+ * verifier then checks it once, instead of following the rest of the program from each turn of its
+ * loops (35,000 instructions, a second of a busy host's time).
  */
 __noinline u64 hash_record(u64 seed)
 {
+	struct walk *walk = current_walk();
 	struct stack_record *record;
 	u32 zero = 0, n;
 	u64 hash, odd;
 
 	record = bpf_map_lookup_elem(&scratch, &zero);
-	if (!record)
+	if (!record || !walk)
 		return 0;
-	hash = mix(seed, ((const u64 *)record->thread)[0]);
-	hash = mix(hash, ((const u64 *)record->thread)[1]);
+	hash = mix(seed, ((const u64 *)record->head.thread)[0]);
+	hash = mix(hash, ((const u64 *)record->head.thread)[1]);
 	/* Where the kernel's part ends: the same addresses split elsewhere are another stack. */
-	hash = mix(hash, record->kernel_frames);
-	n = record->kernel_frames + record->user_frames;
+	n = record->head.kernel_frames;
+	hash = mix(hash, n << 8 | record->head.walk_end);
+	for (u32 i = 0; i < STACK_FRAMES_MAX && i < n; i++)
+		hash = mix(hash, record->frames[i]);
+	n = record->head.user_words;
 	/* Two at a time, so that their multiplications overlap. */
 	odd = ~hash;
-	for (u32 i = 0; i + 1 < 2 * STACK_FRAMES_MAX; i += 2) {
-		if (i >= n)
-			break;
-		hash = mix(hash, record->frames[i]);
+	for (u32 i = 0; i + 1 < USER_WORDS_MAX && i < n; i += 2) {
+		hash = mix(hash, walk->words[i]);
 		if (i + 1 < n)
-			odd = mix(odd, record->frames[i + 1]);
+			odd = mix(odd, walk->words[i + 1]);
 	}
 	return mix(hash, odd);
 }
@@ -109,41 +120,108 @@ static __always_inline struct slot *choose_slot(struct slot_set *set, u64 hash)
 	return least;
 }
 
+/*
+ * Fills what user space wants to know of a sample, and says how it is to be woken: at once for a
+ * process that it has not heard of.
+ */
+static __always_inline u64 describe(struct task_struct *task, struct record_head *head, bool is_new)
+{
+	if (head->tid == head->pid)
+		__builtin_memcpy(head->comm, head->thread, sizeof(head->comm));
+	else
+		BPF_CORE_READ_STR_INTO(&head->comm, task, group_leader, comm);
+	if (is_new) {
+		identify_current(task, &head->who);
+		return BPF_RB_FORCE_WAKEUP;
+	}
+	head->who.cgroup_v2 = 0;
+	head->who.cgroup_v1 = 0;
+	if (bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) >= ring_high)
+		return BPF_RB_FORCE_WAKEUP;
+	return BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline bool has_room_to_defer(void)
+{
+	return bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) < 2 * ring_high;
+}
+
+static __always_inline u64 *find_known(u64 process)
+{
+	u32 entry = process & (KNOWN_PROCESSES - 1);
+
+	return bpf_map_lookup_elem(&known_processes, &entry);
+}
+
 /* A hash that its set did not hold. */
 static __always_inline void announce(struct task_struct *task, struct stack_record *record,
-				     struct slot *slot)
+				     const struct walk *walk, struct slot *slot)
 {
-	u32 n = record->kernel_frames + record->user_frames;
-	u64 size = __builtin_offsetof(struct stack_record, frames) + n * sizeof(u64);
-	u32 entry = record->process & (KNOWN_PROCESSES - 1);
-	u64 *known = bpf_map_lookup_elem(&known_processes, &entry);
-	bool is_new = known && *known != record->process;
-	u64 flags = BPF_RB_NO_WAKEUP;
+	u64 *known = find_known(record->head.process), flags, size;
+	u32 kernel = record->head.kernel_frames, user = record->head.user_words;
 
-	if (!known || size > sizeof(*record)) /* cannot be; the verifier wants to see it */
+	/* The bounds cannot be broken; the verifier wants to see it. */
+	if (!known || kernel > STACK_FRAMES_MAX || user > USER_WORDS_MAX)
 		return;
-	if (is_new) {
+	if (user)
+		bpf_probe_read_kernel(record->frames + kernel, user * sizeof(u64), walk->words);
+	size = __builtin_offsetof(struct stack_record, frames) + (kernel + user) * sizeof(u64);
+	flags = describe(task, &record->head, *known != record->head.process);
+	if (walk->space.language && brings_new_code())
 		flags = BPF_RB_FORCE_WAKEUP;
-		identify_current(task, &record->who);
-	} else {
-		if (bpf_ringbuf_query(&stacks, BPF_RB_AVAIL_DATA) >= ring_high)
-			flags = BPF_RB_FORCE_WAKEUP;
-		record->who.cgroup_v2 = 0;
-		record->who.cgroup_v1 = 0;
-	}
-	if (record->tid == record->pid)
-		__builtin_memcpy(record->comm, record->thread, sizeof(record->comm));
-	else
-		BPF_CORE_READ_STR_INTO(&record->comm, task, group_leader, comm);
-	record->evicted = *slot;
+	record->head.evicted = *slot;
 	if (bpf_ringbuf_output(&stacks, record, size, flags)) {
 		__sync_fetch_and_add(&lost_ring_full, 1);
 		return;
 	}
-	if (is_new)
-		*known = record->process;
-	slot->hash = record->hash;
+	*known = record->head.process;
+	slot->hash = record->head.hash;
 	slot->count = 1;
+}
+
+/* A sample that has to be walked in user space. What that waits for it gets to know by being woken.
+ */
+static __always_inline void defer(struct task_struct *task, const struct stack_record *record,
+				  const struct walk *walk)
+{
+	u32 cpu = bpf_get_smp_processor_id(), kernel = record->head.kernel_frames;
+	u64 *known = find_known(record->head.process);
+	struct deferred_record *out = bpf_map_lookup_elem(&deferred, &cpu);
+	u64 size;
+
+	if (!known || !out || kernel > STACK_FRAMES_MAX)
+		return;
+	out->head = record->head;
+	out->head.kind = RECORD_DEFERRED;
+	out->head.hash = 0;
+	out->head.evicted.count = 0;
+	out->head.user_words = 0;
+	out->registers = walk->leaf;
+	if (kernel)
+		bpf_probe_read_kernel(out->kernel, kernel * sizeof(u64), record->frames);
+	out->stack_size = copy_stack(walk->leaf.sp, out->stack);
+	size = __builtin_offsetof(struct deferred_record, stack) + out->stack_size;
+	describe(task, &out->head, *known != out->head.process);
+	if (size > sizeof(*out) || bpf_ringbuf_output(&stacks, out, size, BPF_RB_FORCE_WAKEUP)) {
+		__sync_fetch_and_add(&lost_ring_full, 1);
+		return;
+	}
+	*known = out->head.process;
+}
+
+/* The user's part of a sample: walk_end, space and user_words of the record, words of the walk. */
+static __always_inline void walk_user(struct bpf_perf_event_data *ctx, struct task_struct *task,
+				      struct stack_record *record, struct walk *walk)
+{
+	enum walk_end registers;
+
+	if (in_user_mode(ctx))
+		registers = registers_of_sample(ctx, walk);
+	else
+		registers = registers_of_task();
+	record->head.walk_end = walk_user_stack(ctx, task, walk, registers);
+	record->head.space = record->head.walk_end == WALK_NO_USER ? 0 : walk->space_key;
+	record->head.user_words = walk->nwords;
 }
 
 SEC("perf_event")
@@ -153,56 +231,61 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	struct stack_record *record;
 	struct task_struct *task;
 	struct slot_set *set;
+	struct walk *walk;
 	struct slot *slot;
-	u32 key = 0, n = 0;
+	u32 key = 0;
 	long frames;
 
 	if (!(u32)id) /* the idle task */
 		return 0;
 	record = bpf_map_lookup_elem(&scratch, &key);
-	if (!record)
+	walk = current_walk();
+	if (!record || !walk)
 		return 0;
 
 	task = current_task();
-	record->pid = id >> 32;
-	record->tid = (u32)id;
+	record->head.pid = id >> 32;
+	record->head.tid = (u32)id;
 	if (target_mode != TARGET_ALL) {
-		identify_current(task, &record->who);
-		if (!is_target(&record->who, record->pid))
+		identify_current(task, &record->head.who);
+		if (!is_target(&record->head.who, record->head.pid))
 			return 0;
 	}
 
 	/* Half the price of bpf_get_current_comm(), which would clear what follows the name. */
-	bpf_core_read(record->thread, sizeof(record->thread), &task->comm);
+	bpf_core_read(record->head.thread, sizeof(record->head.thread), &task->comm);
 	mm = (u64)BPF_CORE_READ(task, mm);
-	record->kernel_frames = 0;
-	record->user_frames = 0;
-	record->user_failed = 0;
+	record->head.kernel_frames = 0;
+	record->head.user_words = 0;
+	record->head.space = 0;
+	record->head.kind = RECORD_STACK;
+	record->head.walk_end = WALK_NO_USER;
 	if (!in_user_mode(ctx)) {
 		frames = walk_kernel(ctx, record->frames);
 		if (frames > 0 && frames <= STACK_FRAMES_MAX)
-			record->kernel_frames = n = frames;
+			record->head.kernel_frames = frames;
 	}
-	if (mm && n <= STACK_FRAMES_MAX) {
-		frames = walk_user(ctx, record->frames + n);
-		if (frames > 0 && frames <= STACK_FRAMES_MAX)
-			record->user_frames = frames;
-		else
-			record->user_failed = 1;
-	}
+	if (mm)
+		walk_user(ctx, task, record, walk);
 
 	/* A thread is told by its number, its address space (which exec changes) and its set of
 	 * cgroups: one pointer for all hierarchies, the ids behind it are read only when needed. */
-	record->process = mix(mix(hash_seed ^ record->pid, mm), (u64)BPF_CORE_READ(task, cgroups));
-	record->hash = hash_record(record->process ^ record->tid) | 1; /* 0 is the empty slot */
-	key = bpf_get_smp_processor_id() * SETS + (u32)(record->hash >> 32) % SETS;
+	record->head.process = mix(mix(hash_seed ^ record->head.pid, mm),
+				   (u64)BPF_CORE_READ(task, cgroups));
+	if (record->head.walk_end == WALK_DEFERRED) {
+		defer(task, record, walk);
+		return 0;
+	}
+	record->head.hash = hash_record(record->head.process ^ record->head.tid) |
+			    1; /* 0 is the empty slot */
+	key = bpf_get_smp_processor_id() * SETS + (u32)(record->head.hash >> 32) % SETS;
 	set = bpf_map_lookup_elem(&sets, &key);
 	if (!set)
 		return 0;
-	slot = choose_slot(set, record->hash);
-	if (slot->hash == record->hash)
+	slot = choose_slot(set, record->head.hash);
+	if (slot->hash == record->head.hash)
 		slot->count++;
 	else
-		announce(task, record, slot);
+		announce(task, record, walk, slot);
 	return 0;
 }

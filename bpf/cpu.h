@@ -16,6 +16,7 @@
 
 #include "bpf/identity.h"
 #include "bpf/stack.h"
+#include "bpf/unwind.h"
 
 struct slot {
 	__u64 hash; /* of stack, thread, its name, address space and cgroups; 0: empty */
@@ -23,23 +24,45 @@ struct slot {
 };
 _Static_assert(sizeof(struct slot) == 16, "shared with user space");
 
-struct stack_record {
+enum record_kind {
+	RECORD_STACK,	 /* struct stack_record: a stack that takes a slot */
+	RECORD_DEFERRED, /* struct deferred_record: a single sample, still to be walked */
+};
+
+struct record_head {
 	struct slot evicted; /* what had to make room, count 0: nothing */
-	__u64 hash;	     /* of this one; its slot counts it from one on */
+	__u64 hash;	     /* of this one; its slot counts it from one on. 0: deferred */
 	__u64 process;	     /* its address space and cgroups, as one number */
+	__u64 space;	     /* key of the address space, see unwind.h */
 	struct identity who; /* sent with the first record of a process, later 0 */
 	__u32 pid;	     /* thread group, as the host sees it */
 	__u32 tid;
 	char thread[16]; /* the thread's name, NUL-terminated */
 	char comm[16];	 /* the process's, which is its first thread's */
 	__u16 kernel_frames;
-	__u16 user_frames;
-	__u16 user_failed; /* the user stack could not be walked at all */
+	__u16 user_words;
+	__u8 kind;     /* enum record_kind */
+	__u8 walk_end; /* enum walk_end: how the walk of the user stack ended */
 	__u16 reserved;
-	__u64 frames[2 *
-		     STACK_FRAMES_MAX]; /* kernel's, then user's, leaf first; sent cut to size */
 };
-_Static_assert(sizeof(struct stack_record) == 96 + 8 * 2 * STACK_FRAMES_MAX, "no padding");
+_Static_assert(sizeof(struct record_head) == 104, "no padding");
+
+struct stack_record {
+	struct record_head head;
+	/* The kernel's frames, then the user's words (stack.h), leaf first; sent cut to size. */
+	__u64 frames[STACK_FRAMES_MAX + USER_WORDS_MAX];
+};
+
+struct deferred_record {
+	struct record_head head;
+	struct unwind_registers registers;
+	__u64 kernel[STACK_FRAMES_MAX]; /* head.kernel_frames of them */
+	__u64 stack_size;
+	__u8 stack[DEFERRED_STACK_MAX]; /* from registers.sp on; sent cut to stack_size */
+};
+_Static_assert(sizeof(struct deferred_record) ==
+		       104 + 160 + 8 * STACK_FRAMES_MAX + 8 + DEFERRED_STACK_MAX,
+	       "no padding");
 
 /* One cache line. */
 #define WAYS 4

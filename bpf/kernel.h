@@ -72,10 +72,16 @@ struct pid {
 	unsigned int level; /* depth of its PID namespace; 0: the host's */
 };
 
+struct mm_struct {
+	unsigned long start_code; /* set when exec has mapped the program */
+};
+
 struct task_struct {
 	int pid;
 	int tgid;
 	unsigned int flags;
+	u64 self_exec_id; /* counts the program's execs; since 5.7 */
+	void *stack;	  /* the kernel's, its lower end */
 	struct mm_struct *mm;
 	struct css_set *cgroups;
 	struct pid *thread_pid;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The stack walker: addresses of a stack, leaf first, into a buffer. By frame pointers, which is
- * what bpf_get_stack() follows in user space; in the kernel it uses the kernel's own unwinder.
+ * The kernel's stack: addresses, leaf first, into a buffer, by the kernel's own unwinder. For the
+ * user's stack see unwind.bpf.h.
  */
 #ifndef PLIMSOLL_BPF_STACK_BPF_H
 #define PLIMSOLL_BPF_STACK_BPF_H
@@ -26,13 +26,6 @@ static __always_inline bool in_user_mode(const struct bpf_perf_event_data *ctx)
 static __always_inline long walk_kernel(void *ctx, u64 *frames)
 {
 	long size = bpf_get_stack(ctx, frames, STACK_FRAMES_MAX * sizeof(u64), 0);
-
-	return size < 0 ? size : size >> 3;
-}
-
-static __always_inline long walk_user(void *ctx, u64 *frames)
-{
-	long size = bpf_get_stack(ctx, frames, STACK_FRAMES_MAX * sizeof(u64), BPF_F_USER_STACK);
 
 	return size < 0 ? size : size >> 3;
 }

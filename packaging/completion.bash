@@ -33,11 +33,15 @@ _plimsoll() {
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return
 		;;
+	--stacks)
+		COMPREPLY=($(compgen -W 'tables fp' -- "$cur"))
+		return
+		;;
 	-d | -F | --duration | --frequency) return ;;
 	esac
 	case $verb in
 	record)
-		COMPREPLY=($(compgen -W 'cpu -c -p -d -F -o --format --icicle --quiet --verbose --help --' -- "$cur"))
+		COMPREPLY=($(compgen -W 'cpu -c -p -d -F -o --format --icicle --stacks --debuginfod --jvm-maps --quiet --verbose --help --' -- "$cur"))
 		;;
 	report)
 		COMPREPLY=($(compgen -W '-o --by --format -c -p --sample-type --icicle -n --title --help' -- "$cur") $(compgen -f -- "$cur"))

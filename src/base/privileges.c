@@ -24,6 +24,12 @@ const struct privilege privileges[] = {
 	  false },
 	{ CAP_DAC_OVERRIDE, "CAP_DAC_OVERRIDE", "write the output where its owner is not root",
 	  "output goes only where this user may write", false },
+	{ CAP_SETUID, "CAP_SETUID", "parse the programs of containers as nobody",
+	  "they are parsed as this user, but confined", false },
+	{ CAP_SETGID, "CAP_SETGID", "parse the programs of containers as nobody",
+	  "they are parsed as this group, but confined", false },
+	{ CAP_KILL, "CAP_KILL", "end the parser of such a program when it takes too long",
+	  "one that does not end by itself is waited for", false },
 	{ 0 },
 };
 
@@ -43,6 +49,13 @@ bool privilege_held(const struct privilege *p)
 	}
 }
 
+/* What nobody has to be told of in every recording. */
+static bool is_comfort(const struct privilege *p)
+{
+	return p->capability == CAP_DAC_OVERRIDE || p->capability == CAP_SETUID ||
+	       p->capability == CAP_SETGID || p->capability == CAP_KILL;
+}
+
 int privileges_check(void)
 {
 	struct buffer missing = { 0 };
@@ -60,7 +73,7 @@ int privileges_check(void)
 		return -EPERM;
 	}
 	for (const struct privilege *p = privileges; p->name; p++)
-		if (!privilege_held(p) && p->capability != CAP_DAC_OVERRIDE)
+		if (!privilege_held(p) && !is_comfort(p))
 			log_warn("without %s, %s", p->name, p->without);
 	return 0;
 }

@@ -29,6 +29,7 @@
 #include "container/watch.h"
 #include "output/output.h"
 #include "signal/signal.h"
+#include "signal/unwinder.h"
 #include "symbol/symbol.h"
 
 #define FREQUENCY_DEFAULT 99 /* not 100: it must not beat with what runs by the clock */
@@ -44,6 +45,9 @@ struct options {
 	size_t npids, pids_capacity;
 	double duration; /* seconds; 0: until told to stop */
 	unsigned frequency;
+	bool by_frame_pointers; /* user stacks, rather than by unwind tables */
+	bool jvm_maps;		/* ask Java virtual machines for names */
+	bool debuginfod;	/* fetch debug files */
 	struct outputs *outputs;
 	bool has_outputs; /* -o or --format was given */
 	struct output_options view;
@@ -55,6 +59,7 @@ struct recording {
 	const struct options *options;
 	struct containers *containers;
 	struct symbols *symbols;
+	struct unwinder *unwinder;
 	struct profile *profile;
 	struct watch *watch;
 	struct signal *signal;
@@ -94,6 +99,9 @@ static void print_help(void)
 	      "                   are possible; - is standard output\n"
 	      "      --format F   format of -o -, or of a FILE whose name does not tell\n"
 	      "      --icicle     flame graph with the root on top\n"
+	      "      --stacks HOW tables (default), or fp: by frame pointers alone\n"
+	      "      --jvm-maps   ask Java virtual machines for the names of their functions\n"
+	      "      --debuginfod fetch missing debug files from servers in DEBUGINFOD_URLS\n"
 	      "  -q, --quiet      no progress, only errors\n"
 	      "  -v, --verbose    tell what happens when\n"
 	      "  -h, --help       this text\n"
@@ -153,7 +161,15 @@ static int parse_signal(struct options *o, const char *name)
 	return usage_error("record", "unknown signal '%s'; a command goes after '--'", name);
 }
 
-enum { OPTION_FORMAT = 256, OPTION_ICICLE };
+static int parse_stacks(struct options *o, const char *text)
+{
+	o->by_frame_pointers = strcmp(text, "fp") == 0;
+	if (!o->by_frame_pointers && strcmp(text, "tables") != 0)
+		return usage_error("record", "'--stacks %s': 'tables' or 'fp' is expected", text);
+	return EXIT_DONE;
+}
+
+enum { OPTION_FORMAT = 256, OPTION_ICICLE, OPTION_STACKS, OPTION_JVM_MAPS, OPTION_DEBUGINFOD };
 
 static int parse_option(struct options *o, int c, const char *argument)
 {
@@ -177,6 +193,14 @@ static int parse_option(struct options *o, int c, const char *argument)
 	case OPTION_ICICLE:
 		o->view.inverted = true;
 		return EXIT_DONE;
+	case OPTION_STACKS:
+		return parse_stacks(o, argument);
+	case OPTION_JVM_MAPS:
+		o->jvm_maps = true;
+		return EXIT_DONE;
+	case OPTION_DEBUGINFOD:
+		o->debuginfod = true;
+		return EXIT_DONE;
 	case 'q':
 		log_set_level(LOG_ERROR);
 		return EXIT_DONE;
@@ -197,6 +221,9 @@ static const struct option long_options[] = {
 	{ "output", required_argument, NULL, 'o' },
 	{ "format", required_argument, NULL, OPTION_FORMAT },
 	{ "icicle", no_argument, NULL, OPTION_ICICLE },
+	{ "stacks", required_argument, NULL, OPTION_STACKS },
+	{ "jvm-maps", no_argument, NULL, OPTION_JVM_MAPS },
+	{ "debuginfod", no_argument, NULL, OPTION_DEBUGINFOD },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
@@ -319,6 +346,7 @@ static int open_signal(struct recording *r)
 		.watch = r->watch,
 		.containers = r->containers,
 		.symbols = r->symbols,
+		.unwinder = r->unwinder,
 		.profile = r->profile,
 	};
 	int err = r->options->signal->open(&options, &r->signal);
@@ -353,7 +381,10 @@ static int set_up(struct recording *r)
 		err = containers_open(NULL, &r->containers);
 	if (err)
 		return err;
-	r->symbols = symbols_new(NULL);
+	r->symbols = symbols_new(&(struct symbols_options){
+		.jvm_maps = r->options->jvm_maps,
+		.debuginfod = r->options->debuginfod,
+	});
 	r->profile = profile_new();
 	note_host(r->profile);
 	say(r, "containers known");
@@ -361,7 +392,10 @@ static int set_up(struct recording *r)
 	if (err)
 		return err;
 	say(r, "watching containers");
-	err = open_signal(r);
+	if (!r->options->by_frame_pointers)
+		err = unwinder_open(r->symbols, &r->unwinder);
+	if (!err)
+		err = open_signal(r);
 	if (err)
 		return err;
 	say(r, "sampling");
@@ -480,12 +514,16 @@ static int finish(struct recording *r)
 	if (err)
 		return err;
 	say(r, "samples collected");
+	symbols_ask_jvms(r->symbols);
 	symbols_name(r->symbols, r->profile, &stats);
 	say(r, "functions named");
-	log_debug("%llu locations named, %llu not; %llu files, %llu refused; %llu processes missed",
-		  (unsigned long long)stats.named, (unsigned long long)stats.unnamed,
-		  (unsigned long long)stats.objects, (unsigned long long)stats.objects_refused,
-		  (unsigned long long)stats.processes_missed);
+	log_debug(
+		"%llu locations named, %llu not; %llu files, %llu refused; %llu processes missed; "
+		"%llu interpreted functions, %llu places without name",
+		(unsigned long long)stats.named, (unsigned long long)stats.unnamed,
+		(unsigned long long)stats.objects, (unsigned long long)stats.objects_refused,
+		(unsigned long long)stats.processes_missed, (unsigned long long)stats.interpreted,
+		(unsigned long long)stats.interpreted_unnamed);
 	note_losses(r);
 	progress_clear();
 	return 0;
@@ -495,6 +533,7 @@ static void close_recording(struct recording *r)
 {
 	if (r->signal)
 		r->options->signal->close(r->signal);
+	unwinder_close(r->unwinder);
 	watch_close(r->watch);
 	command_close(&r->command);
 	profile_free(r->profile);

@@ -39,7 +39,7 @@ static enum frame_kind kind_of_mapping(const char *file)
 	} names[] = {
 		{ "[vdso]", FRAME_USER }, { "[vsyscall]", FRAME_USER }, { "[uprobes]", FRAME_USER },
 		{ "[anon", FRAME_JIT },	  { "[heap]", FRAME_JIT },	{ "[stack", FRAME_JIT },
-		{ "//anon", FRAME_JIT },  { "[", FRAME_KERNEL },
+		{ "//anon", FRAME_JIT },  { "[python]", FRAME_JIT },	{ "[", FRAME_KERNEL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

@@ -40,7 +40,7 @@ struct profile;
 enum frame_kind {
 	FRAME_USER,
 	FRAME_KERNEL,
-	FRAME_JIT,	 /* named by a perf map, or anonymous executable memory */
+	FRAME_JIT,	 /* named by a perf map, anonymous executable memory, or interpreted */
 	FRAME_MARK,	 /* [truncated] and the like */
 	FRAME_CONTAINER, /* made from labels by tree.h, never in a profile */
 	FRAME_THREAD,	 /* likewise */

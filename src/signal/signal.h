@@ -15,8 +15,9 @@
 #include "profile/profile.h"
 #include "symbol/symbol.h"
 
-struct watch;
 struct signal;
+struct unwinder;
+struct watch;
 
 /* What was not seen, by reason; a row a counter, printed and kept in the profile's notes. */
 struct lost {
@@ -31,7 +32,8 @@ struct signal_options {
 	struct watch *watch; /* who is there; owns the kernel-side filter */
 	struct containers *containers;
 	struct symbols *symbols;
-	struct profile *profile; /* receives the samples */
+	struct unwinder *unwinder; /* NULL: user stacks are walked by frame pointers */
+	struct profile *profile;   /* receives the samples */
 };
 
 struct signal_ops {

@@ -14,9 +14,10 @@
 bool is_mangled(const char *name);
 
 /*
- * names[i] becomes its readable form, in `arena`; what cannot be read stays as it is. The names may
- * be hostile: those that take forever, or all memory, or crash the library that reads them, are
- * among those that stay.
+ * names[i] becomes its readable form, in `arena`; what cannot be read stays as it is. Names may be
+ * hostile: those that take forever or all memory are among those that stay. What crashes the
+ * library that reads them crashes us, so names of files are read in confined processes
+ * (base/confined.h). Uses SIGVTALRM and its timer meanwhile.
  */
 void demangle_all(const char **names, size_t n, struct arena *arena);
 

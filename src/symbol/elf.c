@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -25,7 +26,25 @@ static const char *const role_names[ELF_ROLES] = {
 	[ELF_DEBUGDATA] = ".gnu_debugdata",
 	[ELF_PLT] = ".plt",
 	[ELF_PLT_SEC] = ".plt.sec",
+	[ELF_PLT_GOT] = ".plt.got",
 	[ELF_RELA_PLT] = ".rela.plt",
+	[ELF_GO_BUILDINFO] = ".go.buildinfo",
+	[ELF_GOPCLNTAB] = ".gopclntab",
+	[ELF_GOPCLNTAB_RELRO] = ".data.rel.ro.gopclntab",
+	[ELF_GO_MODULE] = ".go.module",
+	[ELF_EH_FRAME] = ".eh_frame",
+	[ELF_EH_FRAME_HDR] = ".eh_frame_hdr",
+	[ELF_DEBUG_FRAME] = ".debug_frame",
+	[ELF_DEBUGALTLINK] = ".gnu_debugaltlink",
+	[ELF_DEBUG_INFO] = ".debug_info",
+	[ELF_DEBUG_ABBREV] = ".debug_abbrev",
+	[ELF_DEBUG_LINE] = ".debug_line",
+	[ELF_DEBUG_STR] = ".debug_str",
+	[ELF_DEBUG_LINE_STR] = ".debug_line_str",
+	[ELF_DEBUG_RANGES] = ".debug_ranges",
+	[ELF_DEBUG_RNGLISTS] = ".debug_rnglists",
+	[ELF_DEBUG_ADDR] = ".debug_addr",
+	[ELF_DEBUG_STR_OFFSETS] = ".debug_str_offsets",
 };
 
 int image_of_file(int fd, struct image *image)
@@ -323,6 +342,72 @@ const struct elf_section *elf_section_of_type(const struct elf *elf, uint32_t ty
 		if (elf->sections[i].type == type)
 			return &elf->sections[i];
 	return NULL;
+}
+
+#define CONTENT_PADDING 16
+
+/* Exactly `size` bytes must come out: it is what the header promised. */
+static int decompress(const struct elf *elf, uint64_t offset, uint64_t packed, uint8_t *out,
+		      size_t size)
+{
+	z_stream z = { .next_out = out, .avail_out = (uInt)size };
+	uint8_t input[16 << 10];
+	int ret = Z_OK;
+
+	if (inflateInit(&z) != Z_OK)
+		return -ENOMEM;
+	while (ret == Z_OK && packed) {
+		size_t n = MIN(packed, (uint64_t)sizeof(input));
+
+		if (image_read(&elf->image, offset, input, n)) {
+			inflateEnd(&z);
+			return -EIO;
+		}
+		offset += n;
+		packed -= n;
+		z.next_in = input;
+		z.avail_in = (uInt)n;
+		ret = inflate(&z, Z_NO_FLUSH);
+	}
+	inflateEnd(&z);
+	return ret == Z_STREAM_END && !z.avail_out ? 0 : -EBADMSG;
+}
+
+int elf_section_read(const struct elf *elf, const struct elf_section *section, size_t limit,
+		     uint8_t **data, size_t *size)
+{
+	_cleanup_free_ uint8_t *content = NULL;
+	union {
+		Elf32_Chdr c32;
+		Elf64_Chdr c64;
+	} u;
+	size_t header = elf->is64 ? sizeof(u.c64) : sizeof(u.c32);
+	bool packed = section->flags & SHF_COMPRESSED;
+	uint64_t n = section->size;
+	int err;
+
+	if (section->type == SHT_NULL || section->type == SHT_NOBITS)
+		return -ENODATA;
+	if (packed) {
+		if (section->size < header ||
+		    image_read(&elf->image, section->offset, &u, header) ||
+		    !elf_convert(elf, ELF_T_CHDR, &u, header))
+			return -EBADMSG;
+		if ((elf->is64 ? u.c64.ch_type : u.c32.ch_type) != ELFCOMPRESS_ZLIB)
+			return -EOPNOTSUPP;
+		n = elf->is64 ? u.c64.ch_size : u.c32.ch_size;
+	}
+	if (n > MIN(limit, (size_t)UINT32_MAX))
+		return -EFBIG;
+	content = xmalloc(n + CONTENT_PADDING);
+	memset(content + n, 0, CONTENT_PADDING);
+	err = packed ? decompress(elf, section->offset + header, section->size - header, content, n)
+		     : image_read(&elf->image, section->offset, content, n);
+	if (err)
+		return err;
+	*data = TAKE_PTR(content);
+	*size = n;
+	return 0;
 }
 
 /* The name, NUL, padding to 4 bytes, the CRC in the file's byte order (GDB manual, "Separate Debug

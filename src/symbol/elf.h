@@ -49,7 +49,25 @@ enum elf_role {
 	ELF_DEBUGDATA,
 	ELF_PLT,
 	ELF_PLT_SEC,
+	ELF_PLT_GOT,
 	ELF_RELA_PLT,
+	ELF_EH_FRAME,
+	ELF_EH_FRAME_HDR,
+	ELF_DEBUG_FRAME,
+	ELF_GO_BUILDINFO,    /* what makes it a Go program */
+	ELF_GOPCLNTAB,	     /* Go's own table of functions and lines */
+	ELF_GOPCLNTAB_RELRO, /* the same in position-independent programs before Go 1.26 */
+	ELF_GO_MODULE,	     /* runtime.firstmoduledata, since Go 1.26 */
+	ELF_DEBUGALTLINK,
+	ELF_DEBUG_INFO,
+	ELF_DEBUG_ABBREV,
+	ELF_DEBUG_LINE,
+	ELF_DEBUG_STR,
+	ELF_DEBUG_LINE_STR,
+	ELF_DEBUG_RANGES,
+	ELF_DEBUG_RNGLISTS,
+	ELF_DEBUG_ADDR,
+	ELF_DEBUG_STR_OFFSETS,
 	ELF_ROLES
 };
 
@@ -90,6 +108,15 @@ bool elf_convert(const struct elf *elf, Elf_Type type, void *data, size_t size);
  * the file, unless it is SHT_NOBITS. */
 const struct elf_section *elf_section(const struct elf *elf, enum elf_role role);
 const struct elf_section *elf_section_of_type(const struct elf *elf, uint32_t type);
+
+/*
+ * The whole content of a section, decompressed where it is SHF_COMPRESSED (zlib), and 16 zero bytes
+ * behind it for readers that look a little further. *data is freed by the caller. -ENODATA for a
+ * section without content, -EFBIG for one of more than `limit` bytes, -EOPNOTSUPP for another
+ * compression, -EBADMSG, -EIO.
+ */
+int elf_section_read(const struct elf *elf, const struct elf_section *section, size_t limit,
+		     uint8_t **data, size_t *size);
 
 /* What .gnu_debuglink says: a plain file name, never with a '/', and the CRC of that file. */
 bool elf_debuglink(const struct elf *elf, char name[NAME_MAX + 1], uint32_t *crc);

@@ -6,14 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "symbol/proc_status.h"
 
-#define JITS_MAX   4096
-#define STATUS_MAX 65536
+#define JITS_MAX 4096
 /* Compilers create the file with the first function; the one we sampled may come before. */
 #define TRY_AGAIN_MS 250
 
@@ -25,7 +26,7 @@ struct jit *jits_new(struct jits *jits, pid_t pid)
 		return NULL;
 	jit = xcalloc(1, sizeof(*jit));
 	jit->pid = pid;
-	jit->fd = -1;
+	jit->fd = jit->older_fd = -1;
 	jit->number = ++jits->next_number;
 	strcpy(jit->file, "[anon]");
 	GROW(jits->all, jits->n, jits->capacity);
@@ -33,56 +34,65 @@ struct jit *jits_new(struct jits *jits, pid_t pid)
 	return jit;
 }
 
-/* "NSpid:\t4711\t17\t1": the PID in each namespace from ours to its own; 0 if it is gone. */
-static int own_pid(const char *proc, pid_t pid)
+void jit_expect(struct jit *jit, pid_t own_pid)
 {
-	_cleanup_free_ char *status = NULL;
-	char path[PATH_MAX];
-	const char *line;
-	size_t size;
-	int own = 0;
-
-	snprintf(path, sizeof(path), "%s/%d/status", proc, pid);
-	if (read_file(path, STATUS_MAX, &status, &size))
-		return 0;
-	line = strstr(status, "\nNSpid:");
-	if (!line)
-		return pid; /* a kernel without PID namespaces */
-	for (line += strlen("\nNSpid:"); *line && *line != '\n';) {
-		char *end;
-		long value = strtol(line, &end, 10);
-
-		if (end == line)
-			break;
-		own = value > 0 && value <= INT_MAX ? (int)value : 0;
-		line = end;
-	}
-	return own;
+	snprintf(jit->file, sizeof(jit->file), "/tmp/perf-%d.map", own_pid);
 }
 
 void jit_try_open(struct jits *jits, struct jit *jit, const char *proc, int64_t now)
 {
 	_cleanup_close_ int root = -1;
 	char path[PATH_MAX], file[sizeof(jit->file)];
-	int own, fd;
+	struct proc_status status;
+	int fd;
 
 	if (jit->fd >= 0 || now < jit->next_try || jits->fds >= jits->fds_max)
 		return;
 	jit->next_try = now + TRY_AGAIN_MS;
-	own = own_pid(proc, jit->pid);
-	if (!own)
+	if (proc_status_read(proc, jit->pid, &status))
 		return;
 	snprintf(path, sizeof(path), "%s/%d/root", proc, jit->pid);
 	root = open_root(path);
 	if (root < 0)
 		return;
-	snprintf(file, sizeof(file), "/tmp/perf-%d.map", own);
+	snprintf(file, sizeof(file), "/tmp/perf-%d.map", status.own_pid);
 	fd = open_in_root(root, file, NULL);
 	if (fd < 0)
 		return;
 	jit->fd = fd;
 	jits->fds++;
 	memcpy(jit->file, file, sizeof(jit->file));
+}
+
+static void close_fd(struct jits *jits, int *fd)
+{
+	if (*fd < 0)
+		return;
+	close(*fd);
+	*fd = -1;
+	jits->fds--;
+}
+
+static bool same_file(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+void jit_take_map(struct jits *jits, struct jit *jit, int fd)
+{
+	if (jit->fd >= 0 && same_file(jit->fd, fd)) {
+		close(fd);
+		return;
+	}
+	close_fd(jits, &jit->older_fd);
+	jit->older_fd = jit->fd;
+	jit->fd = fd;
+	jits->fds++;
+	if (jits->fds > jits->fds_max)
+		close_fd(jits, &jit->older_fd);
 }
 
 bool jits_full(const struct jits *jits)
@@ -92,10 +102,8 @@ bool jits_full(const struct jits *jits)
 
 static void jit_free(struct jits *jits, struct jit *jit)
 {
-	if (jit->fd >= 0) {
-		close(jit->fd);
-		jits->fds--;
-	}
+	close_fd(jits, &jit->fd);
+	close_fd(jits, &jit->older_fd);
 	free(jit);
 }
 

@@ -4,8 +4,10 @@
  * addresses into locations. See symbol.h; names come later, in name.c.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/alloc.h"
@@ -37,7 +39,10 @@ struct symbols *symbols_new(const struct symbols_options *options)
 	s->proc = xstrdup(options && options->proc ? options->proc : "/proc");
 	s->debug_root = xstrdup(options && options->debug_root ? options->debug_root
 							       : "/usr/lib/debug");
+	s->debuginfod = options && options->debuginfod;
+	s->languages = languages_new();
 	objects_init(&s->objects, s->proc, s->debug_root);
+	s->jvms = options && options->jvm_maps ? jvms_new(s->proc) : NULL;
 	/* A quarter of the files that may be open. */
 	s->jits.fds_max = s->objects.fds_max / 4;
 	s->objects.fds_max -= s->jits.fds_max;
@@ -51,7 +56,13 @@ void symbols_free(struct symbols *s)
 	processes_free(&s->processes);
 	objects_free(&s->objects);
 	jits_free(&s->jits);
+	jvms_free(s->jvms);
 	modules_free(&s->modules);
+	languages_free(s->languages);
+	for (size_t i = 0; i < s->nheld; i++)
+		space_drop(s->held[i]);
+	free(s->held);
+	free(s->changed);
 	free(s->bindings);
 	free(s->kallsyms);
 	free(s->proc);
@@ -65,10 +76,18 @@ void symbols_next_profile(struct symbols *s, const struct profile *p)
 	s->epoch++;
 	s->nbindings = 0;
 	s->kernel_mapping = s->unknown_location = 0;
+	languages_next_profile(s->languages);
 	s->last_module.start = 0;
 }
 
 /* --- room for more --- */
+
+static void mark_space(const struct space *space)
+{
+	for (size_t i = 0; i < space->n; i++)
+		if (space->maps[i].object)
+			space->maps[i].object->marked = true;
+}
 
 static void mark_in_use(struct symbols *s)
 {
@@ -77,10 +96,12 @@ static void mark_in_use(struct symbols *s)
 
 		if (process->jit)
 			process->jit->marked = true;
-		for (size_t k = 0; k < process->space->n; k++)
-			if (process->space->maps[k].object)
-				process->space->maps[k].object->marked = true;
+		mark_space(process->space);
+		if (process->former)
+			mark_space(process->former);
 	}
+	for (size_t i = 0; i < s->nheld; i++)
+		mark_space(s->held[i]);
 	for (size_t i = 0; i < s->nbindings; i++) {
 		struct binding *binding = &s->bindings[i];
 
@@ -115,7 +136,122 @@ void symbols_end_profile(struct symbols *s)
 	s->profile = NULL;
 	s->nbindings = 0;
 	processes_forget_dead(&s->processes, s->epoch);
+	processes_forget_former(&s->processes);
 	sweep(s);
+}
+
+/* --- address spaces by key --- */
+
+static pid_t pid_of(uint64_t key)
+{
+	return (pid_t)(uint32_t)key;
+}
+
+static uint32_t execs_of(uint64_t key)
+{
+	return (uint32_t)(key >> 32);
+}
+
+/* Whose key is not known cannot be told of. */
+static void mark_changed(struct symbols *s, struct process *process)
+{
+	if (process->changed || !process->knows_execs)
+		return;
+	process->changed = true;
+	GROW(s->changed, s->nchanged, s->changed_capacity);
+	s->changed[s->nchanged++] = process->pid;
+}
+
+static bool is_current(const struct process *process, uint64_t key)
+{
+	return process->knows_execs && process->execs == execs_of(key);
+}
+
+/* The side band has told of the exec that followed. */
+static bool is_former(const struct process *process, uint64_t key)
+{
+	return process->knows_execs && process->former && process->execs == execs_of(key) + 1;
+}
+
+bool symbols_expect(struct symbols *s, uint64_t key)
+{
+	const struct process *process = processes_find(&s->processes, pid_of(key));
+
+	return process && (is_current(process, key) || is_former(process, key));
+}
+
+void symbols_on_space(struct symbols *s, uint64_t key)
+{
+	struct process *process = processes_get(&s->processes, pid_of(key));
+
+	/* What was told of it is about another program: records of the side band were lost. */
+	if (process->knows_execs && !is_current(process, key) && !is_former(process, key))
+		process_reset(process);
+	if (!process->knows_execs) {
+		process->knows_execs = true;
+		process->execs = execs_of(key);
+		mark_changed(s, process);
+	}
+	symbols_on_process(s, pid_of(key));
+}
+
+bool symbols_next_change(struct symbols *s, struct space_change *change)
+{
+	struct process *process;
+
+	if (!s->nchanged)
+		return false;
+	*change = (struct space_change){ .pid = s->changed[--s->nchanged], .is_gone = true };
+	process = processes_find(&s->processes, change->pid);
+	if (!process)
+		return true;
+	process->changed = false;
+	if (process->dead || !process->knows_execs)
+		return true;
+	change->is_gone = false;
+	change->key = (uint64_t)process->execs << 32 | (uint32_t)process->pid;
+	change->space = process->space;
+	return true;
+}
+
+bool symbols_has_space(struct symbols *s, uint64_t key)
+{
+	const struct process *process = processes_find(&s->processes, pid_of(key));
+
+	return process && !process->dead && is_current(process, key);
+}
+
+struct space *symbols_hold_space(struct symbols *s, uint64_t key)
+{
+	struct process *process = processes_find(&s->processes, pid_of(key));
+	struct space *space = NULL;
+
+	if (process && is_current(process, key))
+		space = process->space;
+	else if (process && is_former(process, key))
+		space = process->former;
+	if (!space)
+		return NULL;
+	GROW(s->held, s->nheld, s->held_capacity);
+	s->held[s->nheld++] = space;
+	return space_share(space);
+}
+
+void symbols_release_space(struct symbols *s, struct space *space)
+{
+	size_t i = 0;
+
+	if (!space)
+		return;
+	while (s->held[i] != space)
+		i++;
+	s->held[i] = s->held[--s->nheld];
+	space_drop(space);
+}
+
+const struct object *symbols_find_object(struct symbols *s, const uint8_t *id, size_t id_size)
+{
+	return objects_find_open(&s->objects, id, id_size);
 }
 
 /* --- what processes map --- */
@@ -188,6 +324,7 @@ static void learn(struct symbols *s, struct process *process)
 	if (!err && learning.space->n) {
 		space_drop(process->space);
 		process->space = space_share(learning.space);
+		mark_changed(s, process);
 	}
 	if (err && !process->learned && !process->space->n)
 		s->processes_missed++;
@@ -197,27 +334,46 @@ static void learn(struct symbols *s, struct process *process)
 
 static void open_all(struct symbols *s, struct process *process)
 {
-	bool generated = false;
+	bool generated = false, is_jvm = false;
 
 	for (size_t i = 0; i < process->space->n; i++) {
 		struct map *map = &process->space->maps[i];
 
 		open_map(s, process->pid, map);
 		generated |= is_generated(map);
+		is_jvm |= map->object && jvm_is_library(map->object->path);
 	}
 	if (generated)
 		open_perf_map(s, process);
+	if (is_jvm)
+		symbols_meet_jvm(s, process);
+}
+
+/* What /proc says is as a rule what is known from the parent, which then stays shared with it. */
+static void learn_and_open(struct symbols *s, struct process *process)
+{
+	struct space *known = space_share(process->space);
+
+	learn(s, process);
+	process->sampled = true;
+	open_all(s, process);
+	if (process->space != known && space_equal(process->space, known)) {
+		space_drop(process->space);
+		process->space = space_share(known);
+	}
+	space_drop(known);
+	if (process->space->incomplete) {
+		process->space->range = 0;
+		mark_changed(s, process);
+	}
 }
 
 void symbols_on_process(struct symbols *s, pid_t pid)
 {
 	struct process *process = processes_get(&s->processes, pid);
 
-	if (process->learned)
-		return;
-	learn(s, process);
-	process->sampled = true;
-	open_all(s, process);
+	if (!process->learned)
+		learn_and_open(s, process);
 }
 
 void symbols_on_map(struct symbols *s, const struct map_event *event)
@@ -229,6 +385,8 @@ void symbols_on_map(struct symbols *s, const struct map_event *event)
 		.offset = event->offset,
 		.kind = map_kind_of_path(event->path),
 	};
+
+	const struct map *known;
 
 	if (process->dead)
 		process_reset(process); /* the number is somebody else's now */
@@ -246,16 +404,23 @@ void symbols_on_map(struct symbols *s, const struct map_event *event)
 	}
 	if (process->sampled)
 		open_map(s, event->pid, &map);
+	if (process->sampled && map.object && jvm_is_library(event->path))
+		symbols_meet_jvm(s, process);
+	/* Compilers at run time change the protection of what they have mapped for ever. */
+	known = space_find(process->space, map.start);
+	if (known && known->start == map.start && known->end == map.end &&
+	    known->offset == map.offset && known->kind == map.kind && known->object == map.object)
+		return;
 	space_add(&process->space, &map);
+	mark_changed(s, process);
 }
 
 void symbols_on_exec(struct symbols *s, pid_t pid)
 {
 	struct process *process = processes_get(&s->processes, pid);
-	bool sampled = process->sampled && !process->dead;
 
-	process_reset(process);
-	process->sampled = sampled;
+	process_exec(process);
+	mark_changed(s, process);
 }
 
 void symbols_on_fork(struct symbols *s, pid_t parent, pid_t child)
@@ -271,16 +436,53 @@ void symbols_on_fork(struct symbols *s, pid_t parent, pid_t child)
 		return;
 	space_drop(process->space);
 	process->space = space_share(from->space);
+	process->knows_execs = from->knows_execs;
+	process->execs = from->execs;
+	mark_changed(s, process);
 }
 
+/* Threads that the process still has, the first one included even if it has exited; 0: it is gone.
+ */
+static unsigned long count_threads(const struct symbols *s, pid_t pid)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	/* fs/proc/base.c, proc_task_getattr(): a link a thread, besides "." and "..". */
+	snprintf(path, sizeof(path), "%s/%d/task", s->proc, pid);
+	return stat(path, &st) == 0 && st.st_nlink > 2 ? st.st_nlink - 2 : 0;
+}
+
+static void bury(struct symbols *s, struct process *process)
+{
+	process->leaderless = false;
+	process->dead = true;
+	process->died = s->epoch;
+	mark_changed(s, process);
+}
+
+/* The first thread of a process may exit before the others. */
 void symbols_on_exit(struct symbols *s, pid_t pid)
 {
 	struct process *process = processes_find(&s->processes, pid);
 
-	if (!process)
+	if (!process || process->dead)
 		return;
-	process->dead = true;
-	process->died = s->epoch;
+	if (process->sampled && count_threads(s, pid) > 1)
+		process->leaderless = true;
+	else
+		bury(s, process);
+}
+
+void symbols_tick(struct symbols *s)
+{
+	for (size_t i = 0; i < s->processes.n; i++) {
+		struct process *process = &s->processes.all[i];
+
+		if (process->leaderless && count_threads(s, process->pid) <= 1)
+			bury(s, process);
+	}
+	symbols_tick_jvms(s);
 }
 
 /* --- addresses to locations --- */
@@ -431,6 +633,30 @@ static struct map *look_again(struct symbols *s, struct process *process, uint64
 	return map;
 }
 
+static struct process *find_or_learn(struct symbols *s, pid_t pid)
+{
+	struct process *process = processes_find(&s->processes, pid);
+
+	if (process)
+		return process;
+	symbols_on_process(s, pid);
+	return processes_find(&s->processes, pid);
+}
+
+static uint32_t map_location(struct symbols *s, struct profile *p, struct process *process,
+			     struct map *map, uint64_t address)
+{
+	if (!map)
+		return unknown_location(s, p);
+	if (is_generated(map))
+		return jit_location(s, p, process, address);
+	if (map->object)
+		return file_location(s, p, map, address - map->start + map->offset);
+	if (map->kind == MAP_FILE_BACKED) /* one file too many */
+		return unknown_location(s, p);
+	return special_location(s, p, map, address);
+}
+
 uint32_t symbols_user_location(struct symbols *s, struct profile *p, pid_t pid, uint64_t address,
 			       bool is_leaf)
 {
@@ -440,25 +666,46 @@ uint32_t symbols_user_location(struct symbols *s, struct profile *p, pid_t pid, 
 	if (s->profile != p)
 		symbols_next_profile(s, p);
 	address -= !is_leaf;
-	process = processes_find(&s->processes, pid);
-	if (!process) {
-		symbols_on_process(s, pid);
-		process = processes_find(&s->processes, pid);
-	}
+	process = find_or_learn(s, pid);
 	map = space_find(process->space, address);
 	if (!map)
 		map = look_again(s, process, address);
-	if (!map)
-		return unknown_location(s, p);
-	if (!process->dead)
+	if (map && !process->dead)
 		open_map(s, pid, map);
-	if (is_generated(map))
-		return jit_location(s, p, process, address);
-	if (map->object)
-		return file_location(s, p, map, address - map->start + map->offset);
-	if (map->kind == MAP_FILE_BACKED) /* one file too many */
-		return unknown_location(s, p);
-	return special_location(s, p, map, address);
+	return map_location(s, p, process, map, address);
+}
+
+bool symbols_look_again(struct symbols *s, uint64_t key, uint64_t address)
+{
+	struct process *process = processes_find(&s->processes, pid_of(key));
+
+	return process && is_current(process, key) && !space_find(process->space, address) &&
+	       look_again(s, process, address);
+}
+
+uint32_t symbols_space_location(struct symbols *s, struct profile *p, pid_t pid,
+				struct space *space, uint64_t address, bool is_leaf)
+{
+	if (s->profile != p)
+		symbols_next_profile(s, p);
+	address -= !is_leaf;
+	return map_location(s, p, find_or_learn(s, pid), space_find(space, address), address);
+}
+
+uint32_t symbols_interpreted_location(struct symbols *s, struct profile *p, pid_t pid,
+				      uint64_t word, uint64_t position)
+{
+	struct interpreter interpreter = { 0 };
+	struct process *process;
+
+	if (s->profile != p)
+		symbols_next_profile(s, p);
+	process = processes_find(&s->processes, pid);
+	if (process && !process->dead)
+		space_interpreter(process->space, &interpreter);
+	return languages_location(
+		s->languages, p, pid,
+		interpreter.language == FRAME_LANGUAGE(word) ? &interpreter : NULL, word, position);
 }
 
 uint32_t symbols_kernel_location(struct symbols *s, struct profile *p, uint64_t address,

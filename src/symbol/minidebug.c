@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <lzma.h>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 
 #define CHUNK (32 << 10)
@@ -16,25 +16,12 @@
  */
 #define MEMORY_MAX (20ULL << 20)
 
-static int write_all(int fd, const uint8_t *data, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return -EIO;
-		data += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
+/* `out` grows as it is filled. */
 static int decompress(const struct elf *elf, const struct elf_section *section, lzma_stream *xz,
-		      int out)
+		      uint8_t **out, size_t *size)
 {
-	uint8_t input[CHUNK], output[CHUNK];
+	uint8_t input[CHUNK];
+	size_t capacity = 0;
 	uint64_t at = 0;
 	lzma_ret ret = LZMA_OK;
 
@@ -48,32 +35,36 @@ static int decompress(const struct elf *elf, const struct elf_section *section, 
 			xz->next_in = input;
 			xz->avail_in = n;
 		}
-		xz->next_out = output;
-		xz->avail_out = sizeof(output);
+		if (*size == capacity) {
+			capacity = 2 * capacity + CHUNK;
+			*out = xreallocarray(*out, capacity, 1);
+		}
+		xz->next_out = *out + *size;
+		xz->avail_out = capacity - *size;
 		ret = lzma_code(xz, at == section->size ? LZMA_FINISH : LZMA_RUN);
-		if (xz->total_out > OUTPUT_MAX)
+		*size = capacity - xz->avail_out;
+		if (*size > OUTPUT_MAX)
 			return -EFBIG;
-		if (write_all(out, output, sizeof(output) - xz->avail_out))
-			return -EIO;
 	}
 	return ret == LZMA_STREAM_END ? 0 : -EBADMSG;
 }
 
-int minidebug_open(const struct elf *elf)
+int minidebug_read(const struct elf *elf, struct image *image)
 {
 	const struct elf_section *section = elf_section(elf, ELF_DEBUGDATA);
+	_cleanup_free_ uint8_t *data = NULL;
 	lzma_stream xz = LZMA_STREAM_INIT;
-	_cleanup_close_ int fd = -1;
+	size_t size = 0;
 	int err;
 
 	if (!section || section->type != SHT_PROGBITS)
 		return -ENOENT;
-	fd = memfd_create("minidebuginfo", MFD_CLOEXEC);
-	if (fd < 0)
-		return -errno;
 	if (lzma_stream_decoder(&xz, MEMORY_MAX, 0) != LZMA_OK)
 		return -ENOMEM;
-	err = decompress(elf, section, &xz, fd);
+	err = decompress(elf, section, &xz, &data, &size);
 	lzma_end(&xz);
-	return err ? err : TAKE_FD(fd);
+	if (err)
+		return err;
+	*image = (struct image){ .fd = -1, .data = TAKE_PTR(data), .size = size };
+	return 0;
 }

@@ -8,8 +8,8 @@
 
 #include "symbol/elf.h"
 
-/* Decompresses it into memory that only this fd holds. The fd, which the caller closes, or negative
- * errno: -ENOENT where there is none, -EFBIG for a bomb. */
-int minidebug_open(const struct elf *elf);
+/* Decompresses it into memory: free image->data afterwards. 0 or negative errno: -ENOENT where
+ * there is none, -EFBIG for a bomb. */
+int minidebug_read(const struct elf *elf, struct image *image);
 
 #endif

@@ -15,14 +15,13 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "symbol/debugfile.h"
-#include "symbol/symtab.h"
+#include "symbol/language.h"
 
 /* A busy host with 1,000 containers maps some thousand different executable files. */
 #define OBJECTS_MAX 16384
 /* File descriptors that the rest of the program may need. */
-#define FDS_FOR_OTHERS	   512
-#define PATH_KEPT	   1024
-#define CRC_BYTES_PER_STEP 16
+#define FDS_FOR_OTHERS 512
+#define PATH_KEPT      1024
 
 void objects_init(struct objects *objects, const char *proc, const char *debug_root)
 {
@@ -39,7 +38,7 @@ void objects_init(struct objects *objects, const char *proc, const char *debug_r
 		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
 			limit.rlim_cur = soft;
 	}
-	/* Each object takes two, its own and the debug file's. */
+	/* Each object takes two, its own and the debug file's; few a third. */
 	limit.rlim_cur = MIN(limit.rlim_cur, (rlim_t)2 * OBJECTS_MAX + FDS_FOR_OTHERS);
 	objects->fds_max = limit.rlim_cur > 2 * FDS_FOR_OTHERS
 				   ? (unsigned)limit.rlim_cur - FDS_FOR_OTHERS
@@ -48,7 +47,7 @@ void objects_init(struct objects *objects, const char *proc, const char *debug_r
 
 static void close_fds(struct objects *objects, struct object *object)
 {
-	int *fds[] = { &object->fd, &object->debug_fd };
+	int *fds[] = { &object->fd, &object->debug_fd, &object->supplement_fd };
 
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
 		if (*fds[i] < 0)
@@ -62,6 +61,7 @@ static void close_fds(struct objects *objects, struct object *object)
 static void object_free(struct objects *objects, struct object *object)
 {
 	close_fds(objects, object);
+	free(object->interpreter);
 	free(object->path);
 	free(object);
 }
@@ -136,7 +136,7 @@ static struct object *add(struct objects *objects, const struct object_key *key)
 	object->path = utf8_clean(xstrndup(key->path, MIN(size, (size_t)PATH_KEPT)));
 	object->device = key->device;
 	object->inode = key->inode;
-	object->fd = object->debug_fd = -1;
+	object->fd = object->debug_fd = object->supplement_fd = -1;
 	object->by_id = key->id != NULL;
 	if (key->id) {
 		object->id_size = (uint8_t)MIN(key->id_size, (size_t)ELF_ID_MAX);
@@ -171,6 +171,14 @@ static void reach_path(const struct objects *objects, const struct object_reach 
 		 (unsigned long long)reach->start, (unsigned long long)reach->end);
 }
 
+struct object *objects_find_open(struct objects *objects, const uint8_t *id, size_t id_size)
+{
+	const struct object_key key = { .id = id, .id_size = id_size };
+	struct object *object = find_id(objects, &key);
+
+	return object && object->state == OBJECT_OPEN ? object : NULL;
+}
+
 static bool unchanged(const struct object *object, const struct stat *st)
 {
 	return object->size == st->st_size && object->mtime.tv_sec == st->st_mtim.tv_sec &&
@@ -201,8 +209,32 @@ struct object *object_resolve(struct object *object)
 
 /* --- opening --- */
 
-/* The exact file of a mapping by map_files; where that is not to be had, the path inside the
- * process's root, provided that the file there is still the one that is mapped. */
+static bool has_id(const struct object *object, int fd)
+{
+	struct image image;
+	struct elf elf;
+	bool same;
+
+	if (image_of_file(fd, &image) || elf_open(&image, &elf))
+		return false;
+	same = elf.id_size == object->id_size && memcmp(elf.id, object->id, elf.id_size) == 0;
+	elf_close(&elf);
+	return same;
+}
+
+static int open_on_host(const struct object *object, struct stat *st)
+{
+	_cleanup_close_ int root = open_root("/");
+	_cleanup_close_ int fd = root < 0 ? -1 : open_in_root(root, object->path, st);
+
+	return fd >= 0 && has_id(object, fd) ? TAKE_FD(fd) : -ESRCH;
+}
+
+/*
+ * The exact file of a mapping by map_files; where that is not to be had, the path inside the
+ * process's root, provided that the file there is still the one that is mapped. When the process
+ * is gone, and its root with it, the host may have the file at that path: the build ID will tell.
+ */
 static int open_file(const struct objects *objects, const struct object *object,
 		     const struct object_reach *reach, int root, struct stat *st)
 {
@@ -211,8 +243,10 @@ static int open_file(const struct objects *objects, const struct object *object,
 
 	reach_path(objects, reach, path, sizeof(path));
 	fd = open_regular(path, st);
-	if (fd >= 0 || fd == -EINVAL || root < 0 || object->path[0] != '/')
+	if (fd >= 0 || fd == -EINVAL || object->path[0] != '/')
 		return fd;
+	if (root < 0)
+		return object->by_id ? open_on_host(object, st) : fd;
 	fd = open_in_root(root, object->path, st);
 	if (fd >= 0 && object->inode && st->st_ino != object->inode) {
 		close(fd);
@@ -221,9 +255,30 @@ static int open_file(const struct objects *objects, const struct object *object,
 	return fd;
 }
 
+static void look_for_interpreter(struct object *object, const struct elf *elf)
+{
+	struct interpreter interpreter;
+
+	if (!language_probe(elf, &interpreter))
+		return;
+	object->interpreter = xmalloc(sizeof(interpreter));
+	*object->interpreter = interpreter;
+}
+
+static void take_debug(struct objects *objects, struct object *object,
+		       const struct debugfile *debug)
+{
+	object->debug_fd = debug->fd;
+	object->debug_needs_crc = debug->needs_crc;
+	object->debug_crc = debug->crc;
+	object->supplement_fd = debug->supplement;
+	objects->fds += (debug->fd >= 0) + (debug->supplement >= 0);
+}
+
 static void take(struct objects *objects, struct object *object, int fd, const struct elf *elf,
 		 int root)
 {
+	struct debugfile debug;
 	const struct debugfile_search search = {
 		.elf = elf,
 		.path = object->path,
@@ -236,13 +291,9 @@ static void take(struct objects *objects, struct object *object, int fd, const s
 	object->nloads = (uint8_t)elf->nloads;
 	memcpy(object->loads, elf->loads, sizeof(object->loads));
 	objects->fds++;
-	if (elf_section_of_type(elf, SHT_SYMTAB))
-		return;
-	object->debug_fd = debugfile_open(&search, &object->debug_needs_crc, &object->debug_crc);
-	if (object->debug_fd >= 0)
-		objects->fds++;
-	else
-		object->debug_fd = -1;
+	debugfile_find(&search, &debug);
+	take_debug(objects, object, &debug);
+	look_for_interpreter(object, elf);
 }
 
 /* The file is open and an ELF: who is it? The same as one that we have, or itself. */
@@ -297,7 +348,7 @@ void object_open(struct objects *objects, struct object *object, const struct ob
 
 	if (object->state != OBJECT_SEEN)
 		return;
-	if (objects->fds + 2 > objects->fds_max) {
+	if (objects->fds + 3 > objects->fds_max) {
 		if (!objects->warned)
 			log_warn("too many executables are in use to keep all of them open; raise "
 				 "the "
@@ -355,35 +406,64 @@ bool object_address(const struct object *object, uint64_t offset, uint64_t *addr
 	return false;
 }
 
-static bool open_debug(const struct object *object, struct lookup *lookup, struct elf *debug)
+bool object_bias(const struct object *object, uint64_t start, uint64_t end, uint64_t offset,
+		 uint64_t *bias)
 {
-	struct image image;
+	uint64_t size = end - start, most = 0;
 
-	if (object->debug_fd < 0 || image_of_file(object->debug_fd, &image))
-		return false;
-	if (object->debug_needs_crc && (!lookup_spend(lookup, image.size / CRC_BYTES_PER_STEP) ||
-					!debugfile_matches(object->debug_fd, object->debug_crc)))
-		return false;
-	return elf_open(&image, debug) == 0;
+	/* Of several segments that share a page, the one that most of the mapping is of. */
+	for (size_t i = 0; i < object->nloads; i++) {
+		const struct elf_load *l = &object->loads[i];
+		uint64_t from = MAX(l->offset, offset);
+		uint64_t to = MIN(l->offset + l->file_size, offset + size);
+
+		if (to <= from || to - from <= most)
+			continue;
+		most = to - from;
+		*bias = start - (offset - l->offset + l->address);
+	}
+	return most != 0;
 }
 
-void object_lookup(struct objects *objects, const struct object *object, struct lookup *lookup)
+bool object_is_unchanged(const struct object *object)
 {
-	struct elf elf, debug = { 0 };
-	struct image image;
 	struct stat st;
 
-	if (object->fd < 0)
-		return;
-	if (fstat(object->fd, &st) < 0 || !unchanged(object, &st) ||
-	    image_of_file(object->fd, &image) || elf_open(&image, &elf)) {
-		log_debug("%s: was changed since it was mapped", object->path);
-		objects->refused++;
-		return;
-	}
-	symtab_lookup(&elf, open_debug(object, lookup, &debug) ? &debug : NULL, lookup);
-	elf_close(&debug);
+	return fstat(object->fd, &st) == 0 && unchanged(object, &st);
+}
+
+bool object_wants_debug(const struct object *object)
+{
+	struct image image;
+	struct elf elf;
+	bool wants;
+
+	if (object->fd < 0 || object->debug_fd >= 0 || image_of_file(object->fd, &image) ||
+	    elf_open(&image, &elf))
+		return false;
+	/* A fingerprint is no name that anybody else would know. */
+	wants = elf.id_size && debugfile_is_wanted(&elf);
 	elf_close(&elf);
+	return wants;
+}
+
+bool object_adopt_debug(struct objects *objects, struct object *object, int fd)
+{
+	struct debugfile debug = { .fd = fd, .supplement = -1 };
+	struct debugfile_search search = { .path = "", .host = objects->debug_root, .root = -1 };
+	struct image image;
+	struct elf elf;
+	bool adopted;
+
+	if (image_of_file(object->fd, &image) || elf_open(&image, &elf))
+		return false;
+	search.elf = &elf;
+	adopted = objects->fds + 3 <= objects->fds_max &&
+		  debugfile_adopt(&search, fd, &debug.supplement);
+	elf_close(&elf);
+	if (adopted)
+		take_debug(objects, object, &debug);
+	return adopted;
 }
 
 /* --- keeping their number in bounds --- */

@@ -18,8 +18,8 @@
 #include <time.h>
 
 #include "base/index.h"
+#include "bpf/interpreter.h"
 #include "symbol/elf.h"
-#include "symbol/lookup.h"
 
 enum object_state {
 	OBJECT_SEEN, /* not opened yet, or its processes were gone before it could be */
@@ -39,7 +39,7 @@ struct object {
 	bool marked; /* during objects_sweep(): is in use */
 	bool debug_needs_crc;
 	uint8_t nloads, id_size;
-	int fd, debug_fd; /* -1: none */
+	int fd, debug_fd, supplement_fd; /* -1: none; see debugfile.h */
 	uint32_t debug_crc;
 	uint32_t epoch;			  /* of the profile that `mappings` are numbers of */
 	uint32_t mappings[ELF_LOADS_MAX]; /* the profile's, one a load; 0: none yet */
@@ -47,6 +47,7 @@ struct object {
 	struct elf_load loads[ELF_LOADS_MAX];
 	off_t size; /* when opened: a file that is written over since has other symbols */
 	struct timespec mtime;
+	struct interpreter *interpreter; /* that it is, in addresses of the file; NULL: of none */
 };
 
 struct objects {
@@ -94,8 +95,23 @@ struct object *object_resolve(struct object *object);
 /* Address in the file of the byte at `offset`, and the load it is in; false if it is in none. */
 bool object_address(const struct object *object, uint64_t offset, uint64_t *address, size_t *load);
 
-/* Names addresses of an open object. */
-void object_lookup(struct objects *objects, const struct object *object, struct lookup *lookup);
+/*
+ * What is to be taken off an address of a process, where [start, end) maps the file from `offset`
+ * on, to have the address in the file; false if none of its code is mapped there.
+ */
+bool object_bias(const struct object *object, uint64_t start, uint64_t end, uint64_t offset,
+		 uint64_t *bias);
+
+/* The open one with this build ID or fingerprint, NULL if there is none. */
+struct object *objects_find_open(struct objects *objects, const uint8_t *id, size_t id_size);
+/* Is the open file still what it was? */
+bool object_is_unchanged(const struct object *object);
+
+/* An open one that has no debug file yet, but would have use for one, and a build ID to ask for it.
+ */
+bool object_wants_debug(const struct object *object);
+/* Takes over this file if it is the debug file of an open object; else it stays the caller's. */
+bool object_adopt_debug(struct objects *objects, struct object *object, int fd);
 
 /* Too many: time for a sweep. */
 bool objects_full(const struct objects *objects);

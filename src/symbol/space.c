@@ -7,6 +7,8 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "symbol/language.h"
+#include "symbol/object.h"
 
 /* An interpreter with many native modules has some hundred; beyond this a process is making fun of
  * us, and what it maps further stays unknown. */
@@ -103,6 +105,42 @@ struct map *space_find(struct space *space, uint64_t address)
 	return i < space->n && space->maps[i].start <= address ? &space->maps[i] : NULL;
 }
 
+static bool same_file(struct object *a, struct object *b)
+{
+	return a == b || (a && b && object_resolve(a) == object_resolve(b));
+}
+
+bool space_equal(const struct space *a, const struct space *b)
+{
+	if (a->n != b->n)
+		return false;
+	for (size_t i = 0; i < a->n; i++) {
+		const struct map *x = &a->maps[i], *y = &b->maps[i];
+
+		if (x->start != y->start || x->end != y->end || x->offset != y->offset ||
+		    x->kind != y->kind || !same_file(x->object, y->object))
+			return false;
+	}
+	return true;
+}
+
+void space_interpreter(const struct space *space, struct interpreter *out)
+{
+	*out = (struct interpreter){ .language = LANGUAGE_NONE };
+	for (size_t i = 0; i < space->n; i++) {
+		const struct map *map = &space->maps[i];
+		const struct object *object = map->object ? object_resolve(map->object) : NULL;
+		uint64_t bias;
+
+		if (!object || !object->interpreter ||
+		    !object_bias(object, map->start, map->end, map->offset, &bias))
+			continue;
+		*out = *object->interpreter;
+		language_place(out, bias);
+		return;
+	}
+}
+
 static void insert(struct space *space, size_t at, const struct map *map)
 {
 	GROW(space->maps, space->n, space->capacity);
@@ -127,6 +165,7 @@ void space_add(struct space **shared, const struct map *map)
 		return;
 	make_own(shared);
 	space = *shared;
+	space->range = 0;
 	first = first_above(space, map->start);
 	if (first < space->n && space->maps[first].start < map->start) {
 		struct map *old = &space->maps[first];
@@ -192,11 +231,17 @@ static void index_again(struct processes *processes)
 			     i);
 }
 
+static void drop_spaces(const struct process *process)
+{
+	space_drop(process->space);
+	space_drop(process->former);
+}
+
 static void sweep(struct processes *processes)
 {
 	qsort(processes->all, processes->n, sizeof(*processes->all), by_worth);
 	for (size_t i = 0; i < PROCESSES_SWEPT; i++)
-		space_drop(processes->all[i].space);
+		drop_spaces(&processes->all[i]);
 	processes->n -= PROCESSES_SWEPT;
 	memmove(processes->all, processes->all + PROCESSES_SWEPT,
 		processes->n * sizeof(*processes->all));
@@ -211,12 +256,20 @@ void processes_forget_dead(struct processes *processes, uint32_t epoch)
 		const struct process *process = &processes->all[i];
 
 		if (process->dead && process->died < epoch)
-			space_drop(process->space);
+			drop_spaces(process);
 		else
 			processes->all[kept++] = *process;
 	}
 	processes->n = kept;
 	index_again(processes);
+}
+
+void processes_forget_former(struct processes *processes)
+{
+	for (size_t i = 0; i < processes->n; i++) {
+		space_drop(processes->all[i].former);
+		processes->all[i].former = NULL;
+	}
 }
 
 struct process *processes_get(struct processes *processes, pid_t pid)
@@ -240,18 +293,35 @@ struct process *processes_get(struct processes *processes, pid_t pid)
 
 void process_reset(struct process *process)
 {
-	space_drop(process->space);
+	drop_spaces(process);
 	*process = (struct process){
 		.pid = process->pid,
+		.changed = process->changed,
 		.space = space_new(),
 		.used = process->used,
 	};
 }
 
+void process_exec(struct process *process)
+{
+	const struct process before = *process;
+
+	process->space = NULL;
+	process_reset(process);
+	if (before.dead) {
+		space_drop(before.space);
+		return; /* the number is somebody else's now */
+	}
+	process->former = before.space;
+	process->sampled = before.sampled;
+	process->knows_execs = before.knows_execs;
+	process->execs = before.execs + 1;
+}
+
 void processes_free(struct processes *processes)
 {
 	for (size_t i = 0; i < processes->n; i++)
-		space_drop(processes->all[i].space);
+		drop_spaces(&processes->all[i]);
 	free(processes->all);
 	index_free(&processes->by_pid);
 }

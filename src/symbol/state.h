@@ -8,6 +8,8 @@
 #define PLIMSOLL_SYMBOL_STATE_H
 
 #include "symbol/jit.h"
+#include "symbol/jvm.h"
+#include "symbol/language.h"
 #include "symbol/modules.h"
 #include "symbol/object.h"
 #include "symbol/space.h"
@@ -37,6 +39,16 @@ struct symbols {
 	struct processes processes;
 	struct jits jits;
 	struct modules modules;
+	bool debuginfod;   /* debug files are fetched */
+	struct jvms *jvms; /* NULL: they are not asked */
+	unsigned jvm_warnings;
+	struct languages *languages;
+	/* Processes whose memory changed, until symbols_next_change() has told of them. */
+	pid_t *changed;
+	size_t nchanged, changed_capacity;
+	/* Spaces that symbols_hold_space() gave out. */
+	struct space **held;
+	size_t nheld, held_capacity;
 	int64_t next_room; /* ms: what is full is not swept again before */
 	uint64_t processes_missed;
 
@@ -51,6 +63,10 @@ struct symbols {
 		uint32_t mapping;
 	} last_module;
 };
+
+/* live_jvm.c: a sampled process has mapped libjvm.so; once a second. */
+void symbols_meet_jvm(struct symbols *s, struct process *process);
+void symbols_tick_jvms(struct symbols *s);
 
 /* Forgets what belongs to the profile filled until now. */
 void symbols_next_profile(struct symbols *s, const struct profile *p);

@@ -17,6 +17,7 @@
  *     "/tmp/perf-7.map"       anonymous code of a process that has this perf map; the build ID is
  *     "[anon]"                made from the process, since its addresses mean nothing elsewhere
  *     "[vdso]"                the kernel's page of user code; offsets into it
+ *     "[python]"              functions of an interpreted program; no addresses
  *     "[vsyscall]", "[uprobes]"   likewise user code; addresses of the process
  *     "[kernel.kallsyms]"     the kernel, "[ext4]" a module, "[bpf]" generated kernel code
  *     none                    no executable memory: function SYMBOL_UNKNOWN
@@ -30,6 +31,8 @@
 
 #include "profile/profile.h"
 
+struct object;
+struct space;
 struct symbols;
 
 /* An address where nothing executable is mapped, as frame-pointer walks through code without frame
@@ -40,6 +43,8 @@ struct symbols_options {
 	const char *kallsyms;	/* NULL: /proc/kallsyms */
 	const char *proc;	/* NULL: /proc */
 	const char *debug_root; /* host's separate debug files; NULL: /usr/lib/debug */
+	bool debuginfod;	/* fetch debug files from the servers in DEBUGINFOD_URLS */
+	bool jvm_maps;		/* ask sampled Java virtual machines for perf maps */
 };
 
 struct symbols *symbols_new(const struct symbols_options *options);
@@ -69,6 +74,47 @@ void symbols_on_exit(struct symbols *s, pid_t pid);
 void symbols_on_process(struct symbols *s, pid_t pid);
 
 /*
+ * --- live: for those who walk stacks ---
+ *
+ * An address space is told by its key (bpf/unwind.h): process, and number of execs. Records of the
+ * kernel carry it in the order in which they were written; the side band may be ahead of them or
+ * behind.
+ */
+
+/* Does the key fit what was told of the process until now? If not, more is on its way. */
+bool symbols_expect(struct symbols *s, uint64_t key);
+/* A record says so. As symbols_on_process(), for that program. */
+void symbols_on_space(struct symbols *s, uint64_t key);
+
+/* Of a process: what it has mapped, or that it is gone. */
+struct space_change {
+	pid_t pid;
+	bool is_gone;
+	uint64_t key;
+	struct space *space; /* valid until the next call of symbols_*() */
+};
+/* The next of the processes with known keys whose mappings changed since this told of them; false
+ * if there is none. */
+bool symbols_next_change(struct symbols *s, struct space_change *change);
+/* Does the process still have the address space? */
+bool symbols_has_space(struct symbols *s, uint64_t key);
+
+/* What the address space maps, kept for as long as it is held even if its process moves on; NULL if
+ * nothing is known of it. A process may map more afterwards: ask again. */
+struct space *symbols_hold_space(struct symbols *s, uint64_t key);
+/* A walk came to this address of it, where nothing is mapped as far as is known: if it may be that
+ * a record of that was lost, its mappings are read again. True if there is something then. */
+bool symbols_look_again(struct symbols *s, uint64_t key, uint64_t address);
+void symbols_release_space(struct symbols *s, struct space *space);
+
+/* The open file with this build ID or fingerprint, or NULL. Valid until the next call of
+ * symbols_*(). */
+const struct object *symbols_find_object(struct symbols *s, const uint8_t *id, size_t id_size);
+
+/* Once a second. */
+void symbols_tick(struct symbols *s);
+
+/*
  * --- live: addresses to locations of `p`; never fails, what is unknown is a location without
  * mapping ---
  *
@@ -79,16 +125,38 @@ void symbols_on_process(struct symbols *s, pid_t pid);
 
 uint32_t symbols_user_location(struct symbols *s, struct profile *p, pid_t pid, uint64_t address,
 			       bool is_leaf);
+/* In a space that is held. */
+uint32_t symbols_space_location(struct symbols *s, struct profile *p, pid_t pid,
+				struct space *space, uint64_t address, bool is_leaf);
+/*
+ * Of an interpreter's frame, by its two words (bpf/stack.h); function, file and line are read from
+ * the process at once. 0: no frame of the program, to be left out.
+ */
+uint32_t symbols_interpreted_location(struct symbols *s, struct profile *p, pid_t pid,
+				      uint64_t word, uint64_t position);
 uint32_t symbols_kernel_location(struct symbols *s, struct profile *p, uint64_t address,
 				 bool is_leaf);
 
 /* --- after --- */
+
+/*
+ * Asks the Java virtual machines in the profile for the names of what they have compiled, if that
+ * was wanted; takes up to some seconds. To be called when sampling has ended, before
+ * symbols_name(), while the processes live.
+ */
+void symbols_ask_jvms(struct symbols *s);
 
 struct symbols_stats {
 	uint64_t named, unnamed;   /* locations */
 	uint64_t objects;	   /* files looked into */
 	uint64_t objects_refused;  /* not regular, too large, corrupt */
 	uint64_t processes_missed; /* exited before their mappings could be read */
+	uint64_t interpreted; /* functions of interpreted programs that were read, and places */
+	uint64_t interpreted_unnamed; /* in them that could not: their process was gone */
+	uint64_t fetched;	      /* debug files, by debuginfod */
+	uint64_t failures;	      /* times that reading a file crashed or took too long */
+	uint64_t units_split; /* units of compilation without inlined functions: see source.h */
+	uint64_t units_broken;
 };
 /*
  * Names every location of `p` that has none; what stays unknown gets the function name

@@ -10,13 +10,14 @@
  */
 #include "symbol/symtab.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/utf8.h"
 #include "symbol/minidebug.h"
+#include "symbol/pclntab.h"
 
 #define CHUNK (64 << 10)
 /* Chrome, the largest binary in common use, has 1.5 million symbols; this is four million. */
@@ -331,10 +332,13 @@ void symtab_lookup(const struct elf *elf, const struct elf *debug, struct lookup
 {
 	struct search search = { .lookup = lookup };
 	struct elf mini = { 0 };
-	_cleanup_close_ int mini_fd = -1;
+	struct image mini_image = { 0 };
 
 	if (!lookup->n)
 		return;
+	/* Exact for Go's functions, of which .dynsym has a few without size. */
+	if (!elf_section_of_type(elf, SHT_SYMTAB))
+		pclntab_lookup(elf, lookup);
 	search.containing = xcalloc(lookup->n, sizeof(*search.containing));
 	search.nearest = xcalloc(lookup->n, sizeof(*search.nearest));
 	/* .dynsym is a part of .symtab, and minidebuginfo is what .dynsym lacks of it. */
@@ -346,17 +350,14 @@ void symtab_lookup(const struct elf *elf, const struct elf *debug, struct lookup
 	} else {
 		add_table(&search, elf, SHT_DYNSYM, 0);
 		if (elf_section(elf, ELF_DEBUGDATA) && lookup_spend(lookup, WORK_DECOMPRESS))
-			mini_fd = minidebug_open(elf);
-		if (mini_fd >= 0) {
-			struct image image;
-
-			if (image_of_file(mini_fd, &image) == 0 && elf_open(&image, &mini) == 0)
-				add_table(&search, &mini, SHT_SYMTAB, elf->base - mini.base);
-		}
+			minidebug_read(elf, &mini_image);
+		if (mini_image.data && elf_open(&mini_image, &mini) == 0)
+			add_table(&search, &mini, SHT_SYMTAB, elf->base - mini.base);
 	}
 	answer(&search);
 	name_stubs(elf, lookup);
 	elf_close(&mini);
+	free((void *)mini_image.data);
 	free(search.containing);
 	free(search.nearest);
 }

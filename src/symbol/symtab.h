@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Names from the symbol tables of ELF files: .symtab, .dynsym, the LZMA-compressed .gnu_debugdata
- * ("MiniDebugInfo") and a separate debug file; last, the stubs of .plt as name@plt.
+ * ("MiniDebugInfo") and a separate debug file, of stripped Go programs from their pclntab; last,
+ * the stubs of .plt as name@plt.
  */
 #ifndef PLIMSOLL_SYMBOL_SYMTAB_H
 #define PLIMSOLL_SYMBOL_SYMTAB_H

@@ -2,8 +2,11 @@
 /* Our own vDSO, as the kernel's auxiliary vector shows it; see vdso.h. */
 #include "symbol/vdso.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
@@ -32,4 +35,18 @@ bool vdso_image(struct image *image)
 			image->size = MAX(image->size, load.p_offset + load.p_filesz);
 	}
 	return true;
+}
+
+int vdso_file(void)
+{
+	_cleanup_close_ int fd = memfd_create("vdso", MFD_CLOEXEC);
+	struct image image;
+
+	if (fd < 0)
+		return -errno;
+	if (!vdso_image(&image))
+		return -ENODATA;
+	if (write(fd, image.data, image.size) != (ssize_t)image.size)
+		return -EIO;
+	return TAKE_FD(fd);
 }

@@ -11,4 +11,7 @@
 /* False where this process has none. The image needs no release. */
 bool vdso_image(struct image *image);
 
+/* The image as a file, for somebody who reads files; the caller closes it. Negative errno. */
+int vdso_file(void);
+
 #endif

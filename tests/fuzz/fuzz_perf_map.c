@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as a perf map, asked for addresses across the whole range. */
+/* Any bytes as a perf map, asked for addresses across the whole range; its names taken apart. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "symbol/jit_name.h"
 #include "symbol/perf_map.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -31,6 +32,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	perf_map_lookup(fd, &lookup);
+	for (size_t i = 0; i < lookup.n; i++) {
+		struct jit_name name;
+
+		if (!names[i])
+			continue;
+		jit_name_read(names[i], &arena, &name);
+		if (!name.function || name.line < 0)
+			abort();
+	}
 	arena_free(&arena);
 	return 0;
 }

@@ -217,7 +217,8 @@ def _message(data, repeated=()):
     return message
 
 
-Frame = collections.namedtuple("Frame", "function mapping build_id file line inlined")
+# `address` is the file's own (as in its ELF headers), 0 for what has none.
+Frame = collections.namedtuple("Frame", "function mapping build_id file line inlined address")
 Sample = collections.namedtuple("Sample", "stack labels values")  # leaf first
 
 
@@ -262,13 +263,13 @@ class Profile:
         names = self.strings[mapping.get(5, 0)], self.strings[mapping.get(6, 0)]
         lines = [_message(line) for line in location.get(4, [])]
         if not lines:
-            return [Frame("", *names, "", 0, False)]
+            return [Frame("", *names, "", 0, False, location.get(3, 0))]
         frames = []
         for i, line in enumerate(lines):
             function = self._functions[line[1]]
             frames.append(Frame(self.strings[function.get(2, 0)], *names,
                                 self.strings[function.get(4, 0)], _signed(line.get(2, 0)),
-                                i < len(lines) - 1))
+                                i < len(lines) - 1, location.get(3, 0)))
         return frames
 
     def _sample(self, data):

@@ -265,13 +265,14 @@ static void minidebuginfo_names_what_dynsym_lacks(void **state)
 static void a_decompression_bomb_is_refused(void **state)
 {
 	_cleanup_close_ int fd = -1;
+	struct image image;
 	struct elf elf;
 
 	(void)state;
 	run("head -c 48M /dev/zero | xz > bomb.xz && strip -o bare full && "
 	    "objcopy --add-section .gnu_debugdata=bomb.xz bare bomb");
 	assert_int_equal(elf_of_file("bomb", &elf, &fd), 0);
-	assert_int_equal(minidebug_open(&elf), -EFBIG);
+	assert_int_equal(minidebug_read(&elf, &image), -EFBIG);
 	elf_close(&elf);
 	assert_elf_name("bomb", address_of("full", "hidden"), NULL);
 
@@ -279,7 +280,7 @@ static void a_decompression_bomb_is_refused(void **state)
 	    "noisy");
 	close(fd);
 	assert_int_equal(elf_of_file("noisy", &elf, &fd), 0);
-	assert_int_equal(minidebug_open(&elf), -EBADMSG);
+	assert_int_equal(minidebug_read(&elf, &image), -EBADMSG);
 	elf_close(&elf);
 }
 
@@ -315,11 +316,9 @@ static void debug_files_are_found_by_link_and_proved_by_crc(void **state)
 {
 	_cleanup_close_ int fd = -1;
 	struct debugfile_search search = { .host = in_folder("nowhere"), .root = -1 };
-	bool needs_crc = false;
 	char host[256], path[256];
+	struct debugfile debug;
 	struct elf elf;
-	uint32_t crc;
-	int debug;
 
 	(void)state;
 	run("cc -g -O1 -Wl,--build-id=none -o linked program.c && "
@@ -332,12 +331,12 @@ static void debug_files_are_found_by_link_and_proved_by_crc(void **state)
 	search.host = host;
 	search.path = path;
 	search.elf = &elf;
-	debug = debugfile_open(&search, &needs_crc, &crc);
-	assert_true(debug >= 0);
-	assert_true(needs_crc);
-	assert_true(debugfile_matches(debug, crc));
-	assert_false(debugfile_matches(debug, crc + 1));
-	close(debug);
+	debugfile_find(&search, &debug);
+	assert_true(debug.fd >= 0);
+	assert_true(debug.needs_crc);
+	assert_true(debugfile_matches(debug.fd, debug.crc));
+	assert_false(debugfile_matches(debug.fd, debug.crc + 1));
+	close(debug.fd);
 
 	/* One with another program's build ID is not it, whatever its name. */
 	run("cc -g -O1 -Wl,--build-id=sha1 -o other program.c -DOTHER && "
@@ -347,7 +346,8 @@ static void debug_files_are_found_by_link_and_proved_by_crc(void **state)
 	elf_close(&elf);
 	close(fd);
 	assert_int_equal(elf_of_file("idful", &elf, &fd), 0);
-	assert_int_equal(debugfile_open(&search, &needs_crc, &crc), -ENOENT);
+	debugfile_find(&search, &debug);
+	assert_int_equal(debug.fd, -1);
 	elf_close(&elf);
 }
 
