@@ -80,8 +80,10 @@ struct task_struct {
 	int pid;
 	int tgid;
 	unsigned int flags;
-	u64 self_exec_id; /* counts the program's execs; since 5.7 */
-	void *stack;	  /* the kernel's, its lower end */
+	u64 self_exec_id;   /* counts the program's execs; since 5.7 */
+	u64 parent_exec_id; /* its parent's when it was forked */
+	struct task_struct *real_parent;
+	void *stack; /* the kernel's, its lower end */
 	struct mm_struct *mm;
 	struct css_set *cgroups;
 	struct pid *thread_pid;

@@ -337,7 +337,7 @@ __noinline int walk_frame(void)
 	return end != WALK_GOES_ON;
 }
 
-static __always_inline void begin_walk(struct walk *walk, const struct unwind_space *space)
+static __always_inline void begin_walk(struct walk *walk, u64 key, const struct unwind_space *space)
 {
 	struct interpreter *interpreter;
 
@@ -348,7 +348,7 @@ static __always_inline void begin_walk(struct walk *walk, const struct unwind_sp
 	unwind_begin(&walk->leaf, &walk->at);
 	if (!space->language)
 		return;
-	interpreter = bpf_map_lookup_elem(&interpreters, &walk->space_key);
+	interpreter = bpf_map_lookup_elem(&interpreters, &key);
 	if (!interpreter) {
 		walk->space.language = LANGUAGE_NONE;
 		return;
@@ -402,6 +402,22 @@ static __always_inline enum walk_end walk_by_frame_pointers(void *ctx, struct wa
 }
 
 /*
+ * The address space of the current task; *key leaves as that of the entry. One that was forked a
+ * moment ago, and has not executed another program since, has its parent's mappings, or shares them
+ * (vfork): what a fork copies and an exec counts up are the same then (kernel/fork.c,
+ * begin_new_exec() in fs/exec.c).
+ */
+static __always_inline struct unwind_space *find_space(struct task_struct *task, u64 *key)
+{
+	struct unwind_space *space = bpf_map_lookup_elem(&unwind_spaces, key);
+
+	if (space || READ_TASK(task, self_exec_id) != READ_TASK(task, parent_exec_id))
+		return space;
+	*key = *key >> 32 << 32 | (u32)READ_TASK(task, real_parent, tgid);
+	return bpf_map_lookup_elem(&unwind_spaces, key);
+}
+
+/*
  * Walks the current task's user stack from walk->leaf; `registers` is what the function said that
  * put them there. Then walk->nwords words are in walk->words. WALK_DEFERRED: there are none, and it
  * is time to send the stack along instead (copy_stack()).
@@ -409,16 +425,17 @@ static __always_inline enum walk_end walk_by_frame_pointers(void *ctx, struct wa
 static __always_inline enum walk_end walk_user_stack(void *ctx, struct task_struct *task,
 						     struct walk *walk, enum walk_end registers)
 {
+	u64 key = (u64)READ_TASK(task, self_exec_id) << 32 | (u32)READ_TASK(task, tgid);
 	struct unwind_space *space;
 	enum walk_end end;
 
-	walk->space_key = (u64)READ_TASK(task, self_exec_id) << 32 | (u32)READ_TASK(task, tgid);
+	walk->space_key = key;
 	walk->nwords = 0;
 	if (registers == WALK_NO_USER || registers == WALK_NO_REGISTERS)
 		return registers;
 	if (!walk_by_tables || registers == WALK_UNCHECKED)
 		return walk_by_frame_pointers(ctx, walk);
-	space = bpf_map_lookup_elem(&unwind_spaces, &walk->space_key);
+	space = find_space(task, &key);
 	if (!space) {
 		if (may_defer(walk, DEFERRED_INTERVAL))
 			return WALK_DEFERRED;
@@ -427,7 +444,7 @@ static __always_inline enum walk_end walk_user_stack(void *ctx, struct task_stru
 	if (!space->n)
 		return walk_by_frame_pointers(ctx, walk);
 
-	begin_walk(walk, space);
+	begin_walk(walk, key, space);
 	for (u32 i = 0; i < STACK_FRAMES_MAX; i++)
 		if (walk_frame())
 			break;

@@ -30,8 +30,8 @@
 _Static_assert(UNWIND_RULES_MAX <= RULE_FRAME_RECORD, "numbers of their own");
 
 /* Turns of a binary search: one each for UNWIND_SPACE_MAX mappings and 256 rows of a page. */
-#define MAPPING_TURNS 13
-#define ROW_TURNS     9
+#define MAPPING_TURNS 12
+#define ROW_TURNS     8
 
 /* A walk may go to a lower stack so often: from a signal's stack to that of the thread, from the
  * scheduler's stack of a Go program to that of a goroutine. */
@@ -175,7 +175,8 @@ UNWIND_INLINE __u32 unwind_find_row(const struct unwind_source *source, struct u
 	const __u32 *first, *next, *row;
 	void *pool;
 
-	if (address < table->base || page >= table->pages)
+	/* Below the table's base, the page is beyond all. */
+	if (page >= table->pages)
 		return UNWIND_RULE_NONE;
 	pool = source_pool(source, table);
 	if (!pool)

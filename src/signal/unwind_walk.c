@@ -4,9 +4,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "bpf/unwind_step.h"
+#include "symbol/object.h"
 
 struct unwind_source {
 	struct unwind_walker *walker;
@@ -17,6 +19,20 @@ struct unwind_source {
 
 /* --- what unwind_step.h asks for --- */
 
+/* Code was not sent along, but it is looked at to know where a signal handler returns to. */
+static int read_code(const struct space *space, uint64_t address, void *to, size_t size)
+{
+	const struct map *map = space_find((struct space *)space, address);
+	const struct object *object = map && map->object ? object_resolve(map->object) : NULL;
+
+	if (!object || object->state != OBJECT_OPEN || size > map->end - address)
+		return -1;
+	return pread(object->fd, to, size, (off_t)(map->offset + (address - map->start))) ==
+			       (ssize_t)size
+		       ? 0
+		       : -1;
+}
+
 UNWIND_INLINE int source_read(const struct unwind_source *source, __u64 address, void *to,
 			      __u32 size)
 {
@@ -24,7 +40,7 @@ UNWIND_INLINE int source_read(const struct unwind_source *source, __u64 address,
 
 	if (address < source->registers->sp || offset > source->size ||
 	    size > source->size - offset)
-		return -1;
+		return read_code(source->walker->space, address, to, size);
 	memcpy(to, source->stack + offset, size);
 	return 0;
 }
@@ -162,12 +178,6 @@ static void describe(struct unwind_walker *walker, const struct space *space, bo
 	walker->final = final;
 }
 
-/* Where a walk by frame pointers came out in the void it was not on the right path before. */
-static enum walk_end judge(enum walk_end end, uint32_t rule)
-{
-	return end == WALK_NO_MAPPING && rule == RULE_FRAME_RECORD ? WALK_FRAME_POINTER : end;
-}
-
 static uint32_t table_at(const struct unwind_walker *walker, uint64_t address)
 {
 	for (size_t i = 0; i < walker->nmappings; i++)
@@ -201,7 +211,7 @@ void walker_walk(struct unwind_walker *walker, const struct unwind_registers *re
 		if (end == WALK_GOES_ON || !out->nwords)
 			out->words[out->nwords++] = word;
 		end = end == WALK_GOES_ON ? unwind_apply(&source, &at, rule)
-					  : judge(end, reached_by);
+					  : unwind_astray(end, reached_by);
 		if (end != WALK_GOES_ON)
 			out->end = end;
 	}

@@ -89,6 +89,37 @@ static inline bool dwarf_spend(const struct dwarf_info *info, uint64_t steps)
 	return true;
 }
 
+/* --- for the files dwarf_*.c --- */
+
+static inline struct reader dwarf_reader(const struct dwarf_bytes *section, uint64_t offset)
+{
+	offset = offset < section->size ? offset : section->size;
+	return (struct reader){ .at = section->data + offset,
+				.end = section->data + section->size };
+}
+
+/* Most are of one byte. */
+static inline uint64_t dwarf_uleb(struct reader *r)
+{
+	if (r->at < r->end && !(*r->at & 0x80))
+		return *r->at++;
+	return reader_uleb(r);
+}
+
+/* Tags, attributes and forms: none is larger, and what is becomes one that nobody knows. */
+static inline uint16_t dwarf_code(struct reader *r)
+{
+	uint64_t code = dwarf_uleb(r);
+
+	return code < UINT16_MAX ? (uint16_t)code : UINT16_MAX;
+}
+
+/* Bytes of a value, -1 where that stands in the DIE. */
+int dwarf_form_size(const struct dwarf_unit *unit, uint16_t form);
+void dwarf_forget_abbreviations(struct dwarf_info *info);
+
+/* --- DIEs --- */
+
 /* NULL: corrupt. */
 const struct dwarf_abbreviations *dwarf_abbreviations(struct dwarf_unit *unit);
 
@@ -132,6 +163,8 @@ struct dwarf_facts {
 	struct dwarf_value name, linkage_name, origin, specification;
 	uint64_t decl_line, call_file, call_line; /* 0: not said */
 };
+/* Where an attribute's value goes, NULL for those that are none of them or plain numbers. */
+struct dwarf_value *dwarf_fact(struct dwarf_facts *facts, uint16_t name);
 /* Reads them, and moves the reader behind the attributes. */
 void dwarf_facts(const struct dwarf_unit *unit, const struct dwarf_abbreviations *table,
 		 const struct dwarf_abbreviation *a, struct reader *r, struct dwarf_facts *out);

@@ -67,9 +67,9 @@ def samples(path, inline=False):
         else:
             found = re.match(r"\s*(.*?)\s+(-?\d+)/(\d+)\s*$", line)
             head, stack = (int(found[2]), int(found[3]), found[1]) if found else None, []
-    script.wait()
     if head and stack:
         yield Sample(*head, stack)
+    assert script.wait() == 0, "perf script: exit %d" % script.returncode
 
 
 def _frame(address, name, dso):

@@ -53,12 +53,14 @@ MUSL = {
     "CLONE": r"(?:\S+ )*\S+",
     "SIGNAL": r"\S+",
 }
-SIGNALLED = "(?:adds|(?:adds )?SIGNAL on_signal(?: leaf)?)"
+SIGNALLED = "(?:adds|(?:adds )?SIGNAL(?: on_signal(?: leaf)?)?)"
 
 # Mode -> its stack and the share of its samples, in per cent, that end in its last word; the others
 # were taken further out.
 MODES = {
     "recursion": ("PROCESS recursion" + 40 * " descend" + " leaf", 95),
+    # 127 frames of more than 300: nobody follows any further, and it is said.
+    "deep": (r"\[truncated\]" + 126 * " descend" + " leaf", 95),
     "spoiled": ("PROCESS spoils_frame_pointer leaf", 95),
     "allocates": ("PROCESS allocates leaf", 95),
     "realigns": ("PROCESS realigns leaf", 95),
@@ -69,7 +71,7 @@ MODES = {
     "thread": ("THREAD run_thread descend descend leaf", 95),
     "cloned": ("CLONE run_cloned leaf", 95),
     "vforks": ("PROCESS vforks forks burns_as_child leaf", 90),
-    "spawns": ("PROCESS recursion" + 40 * " descend" + " leaf", 90),
+    "spawns": ("PROCESS recursion" + 40 * " descend" + " leaf", 70),
     "calls": (r"PROCESS makes_calls \S*pread\S*", 80),
     "time": (r"PROCESS asks_time \S*clock_gettime\S*(?: \S*gettime\S*| \[vdso\S*)*", 80),
     "context": ("CONTEXT runs_in_context leaf", 95),
@@ -77,8 +79,11 @@ MODES = {
     "stub": ("PROCESS stub calls_stub calls_empty empty(?:@plt)?", 10),
     "unbound": ("PROCESS unbound calls_stub calls_unbound .*", 50),
 }
-# What else a mode does that takes time: here, to start the program.
-ALSO = {"spawns": r"PROCESS spawns .*|\S*clone\S* .*|_start .*|(?:\S+ )*main spawns .*"}
+# What else a mode does that takes time: here, to start processes and to end them.
+ALSO = {
+    "spawns": r"PROCESS spawns(?: .*)?|\S*clone\S*(?: .*)?|_start .*|(?:\[truncated\] )?\[unknown\].*",
+    "vforks": r"PROCESS vforks .*",
+}
 ONLY = {
     # Static programs open no libraries; musl binds all calls at once, has no contexts, and what is
     # called in it cannot be left again.
@@ -94,12 +99,13 @@ CASES = [(shape, mode) for shape in SHAPES for mode in MODES if shape in ONLY.ge
 # perf (libunwind) finds no unwind information in a static program at a fixed address, and has no
 # copy of the stack below that of a signal handler; a process that is there already is not its own.
 PERF_CASES = [(shape, mode) for shape, mode in CASES
-              if shape in ("dyn", "pie") and mode not in ("altstack", "cloned", "spawns")]
+              if shape in ("dyn", "pie") and mode not in ("altstack", "cloned", "deep", "spawns")]
 
 
 def patterns(shape, mode):
-    """Two regular expressions: of the complete stack, and of it or what is left of it when the
-    innermost frames are taken away, or of what else is right."""
+    """kind -> regular expression. A stack is complete; or cut short, where the sample was taken
+    further out, or in what else is right; or late, which is only the innermost part of it, from
+    before the tables of the program were there."""
     def spell_out(word):
         for name, pattern in (MUSL if shape.startswith("musl") else GNU).items():
             word = re.sub(r"\b%s\b" % name, lambda _: pattern, word)
@@ -109,8 +115,16 @@ def patterns(shape, mode):
     cut_short = ""
     for word in reversed(inner):
         cut_short = "(?: %s%s)?" % (word, cut_short)
+    *outer, leaf = inner
+    late = ""
+    for word in outer:
+        late = "(?:%s%s )?" % (late, word)
     also = spell_out("|" + ALSO[mode]) if mode in ALSO else ""
-    return re.compile(" ".join([first, *inner])), re.compile(first + cut_short + also)
+    return {
+        "complete": re.compile(" ".join([first, *inner])),
+        "late": re.compile(r"(?:\[truncated\] )?(?:%s%s|(?:on_signal )?leaf)" % (late, leaf)),
+        "short": re.compile(first + cut_short + also),
+    }
 
 
 def _split(text):
@@ -185,12 +199,13 @@ def recorded(workloads, base):
 @pytest.mark.parametrize("shape, mode", CASES)
 def test_the_stack_is_what_the_program_makes_it(recorded, when, shape, mode):
     samples = recorded[when][comm(shape, mode)]
-    complete, cut_short = patterns(shape, mode)
-    share = MODES[mode][1]
+    expected = patterns(shape, mode)
     counts, wrong = collections.Counter(), collections.Counter()
     for sample in samples:
+        if wholeness.has_no_user_space(sample.stack):
+            continue
         stack = " ".join(user_names(sample.stack))
-        kind = "complete" if complete.fullmatch(stack) else "short" if cut_short.fullmatch(stack) else "wrong"
+        kind = next((kind for kind, pattern in expected.items() if pattern.fullmatch(stack)), "wrong")
         counts[kind] += sample.values["samples"]
         if kind == "wrong":
             wrong[stack] += sample.values["samples"]
@@ -198,7 +213,10 @@ def test_the_stack_is_what_the_program_makes_it(recorded, when, shape, mode):
     assert everything >= 10, "%d samples" % everything
     # Before main and after it, and in what is done once, there are a few more.
     assert counts["wrong"] <= 2 + 0.02 * everything, (counts, wrong.most_common(5))
-    assert counts["complete"] >= share / 100 * everything - 2, (counts, wrong.most_common(5))
+    # Some eighty programs start at once: not all have their tables at their first sample.
+    assert counts["late"] <= 3 + 0.1 * everything, counts
+    share = MODES[mode][1] / 100
+    assert counts["complete"] >= share * (everything - counts["late"]) - 2, (counts, wrong.most_common(5))
 
 
 @pytest.mark.parametrize("when", WHEN)

@@ -17,6 +17,11 @@ import perf
 NO_USER_SPACE = {"do_exit", "begin_new_exec", "bprm_execve", "do_execveat_common"}
 
 
+def has_no_user_space(stack):
+    return not any(f.function != "[truncated]" and not f.mapping.startswith("[kernel") for f in stack) and \
+        bool(NO_USER_SPACE & {f.function.split(".")[0] for f in stack})
+
+
 class Wholeness:
     def __init__(self):
         self.all = self.whole = self.aside = 0
@@ -25,11 +30,11 @@ class Wholeness:
 
     def add(self, stack, times=1):
         """A stack of frames with function, mapping and address, leaf first."""
-        user = [f for f in stack if not f.mapping.startswith("[kernel")]
-        named = [f for f in user if f.function != "[truncated]"]
-        if not named and NO_USER_SPACE & {f.function.split(".")[0] for f in stack}:
+        if has_no_user_space(stack):
             self.aside += times
             return
+        user = [f for f in stack if not f.mapping.startswith("[kernel")]
+        named = [f for f in user if f.function != "[truncated]"]
         self.all += times
         self.depths += times * [len(named)]
         if named == user and user and entries.is_entry(*user[-1]):

@@ -189,12 +189,14 @@ static void pack(struct unwind_source *s)
 
 	for (uint32_t page = 0; page < pages; page++) {
 		uint64_t start = base + ((uint64_t)page << UNWIND_PAGE_SHIFT);
+		uint64_t end = start + (1 << UNWIND_PAGE_SHIFT);
+		uint64_t first = row < s->nrows ? s->rows[row].address : end;
 
 		words[page] = n;
-		if (row >= s->nrows || s->rows[row].address != start)
+		/* A page that no rule covers has no rows. */
+		if (first != start && (first < end || last != UNWIND_RULE_NONE))
 			words[n++] = last << UNWIND_PAGE_SHIFT;
-		for (; row < s->nrows && s->rows[row].address < start + (1 << UNWIND_PAGE_SHIFT);
-		     row++) {
+		for (; row < s->nrows && s->rows[row].address < end; row++) {
 			last = s->rows[row].rule;
 			words[n++] = last << UNWIND_PAGE_SHIFT | (s->rows[row].address & 0xff);
 		}
@@ -319,6 +321,8 @@ static void a_frame_is_found_from_the_frame_pointer(void **state)
 	s->registers.fp = STACK + 0x80;
 	put(s, STACK + 0x88, MAIN + 7);
 	put_main(s, STACK + 0x90);
+	assert_int_equal(walk(s), WALK_WHOLE);
+	assert_int_equal(s->reads, 2); /* the frame pointer comes with its return address */
 	expect_program(s);
 }
 
@@ -686,19 +690,36 @@ static void every_address_has_the_row_at_or_before_it(void **state)
 
 static void addresses_outside_of_a_table_have_no_row(void **state)
 {
-	struct unwind_source *s = program(pushed(0));
+	struct unwind_source *s = new_source();
 	struct unwind_state at = { 0 };
 
 	(void)state;
+	/* Index and rows go on beyond it. */
+	add_row(s, CODE, UNWIND_RULE_END);
 	pack(s);
-	s->table.base += 512;
 	s->table.pages -= 2;
 	assert_int_equal(unwind_find_row(s, &at, &s->table, s->table.base - 1), UNWIND_RULE_NONE);
 	assert_int_equal(
 		unwind_find_row(s, &at, &s->table, s->table.base + 256ULL * s->table.pages),
 		UNWIND_RULE_NONE);
+	assert_int_equal(
+		unwind_find_row(s, &at, &s->table, s->table.base + 256ULL * s->table.pages - 1),
+		UNWIND_RULE_END);
 	assert_int_equal(unwind_find_row(s, &at, &s->table, 0), UNWIND_RULE_NONE);
 	assert_int_equal(unwind_find_row(s, &at, &s->table, UINT64_MAX), UNWIND_RULE_NONE);
+	free_source(s);
+}
+
+static void pages_without_rows_have_no_rule(void **state)
+{
+	struct unwind_source *s = new_source();
+	struct unwind_state at = { 0 };
+
+	(void)state;
+	add_row(s, CODE + 0x500, UNWIND_RULE_END);
+	pack(s);
+	assert_int_equal(unwind_find_row(s, &at, &s->table, CODE + 0x400 - BIAS), UNWIND_RULE_NONE);
+	assert_int_equal(unwind_find_row(s, &at, &s->table, CODE + 0x500 - BIAS), UNWIND_RULE_END);
 	free_source(s);
 }
 
@@ -1131,11 +1152,14 @@ static void a_program_may_go_on_on_a_lower_stack(void **state)
 	struct unwind_source *s = jit_program();
 
 	(void)state;
+	add_function(s, MAIN, pushed(1));
+	add_entry(s, ENTRY);
 	put(s, RECORD + 0x40, LOW_STACK + 0x40);
 	put(s, LOW_STACK + 0x40, 0);
-	put(s, LOW_STACK + 0x48, JIT + 0x50);
+	put(s, LOW_STACK + 0x48, MAIN + 7);
+	put_main(s, LOW_STACK + 0x50);
 	assert_int_equal(walk(s), WALK_WHOLE);
-	expect_words(s, JIT + 0x10, JIT + 0x20, JIT + 0x30, JIT + 0x50);
+	expect_words(s, JIT + 0x10, JIT + 0x20, JIT + 0x30, MAIN + 7, ENTRY + 9);
 	free_source(s);
 }
 
@@ -1223,6 +1247,7 @@ int main(void)
 		cmocka_unit_test(a_leaf_belongs_to_its_own_instruction),
 		cmocka_unit_test(every_address_has_the_row_at_or_before_it),
 		cmocka_unit_test(addresses_outside_of_a_table_have_no_row),
+		cmocka_unit_test(pages_without_rows_have_no_rule),
 		cmocka_unit_test(every_address_is_found_in_its_mapping),
 		cmocka_unit_test(code_without_table_is_walked_by_frame_pointers),
 		cmocka_unit_test(so_is_code_that_a_table_leaves_out),
