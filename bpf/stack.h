@@ -3,8 +3,9 @@
  * How deep a stack is walked, and what its words mean.
  *
  * A word of a user stack is an address, leaf first; all but the leaf are return addresses, one
- * behind the call. An address at which a signal interrupted is not: it is stored plus one, so that
- * whoever takes one off a word that is not the leaf has an address inside the right instruction.
+ * behind the call. An address at which a signal interrupted is not, nor is that to which its
+ * handler returns: these are stored plus one, so that whoever takes one off a word that is not the
+ * leaf has an address inside the right instruction.
  *
  * An interpreter's frame takes two words and stands where the interpreter's own native frame
  * stood: first FRAME_INTERPRETED(language, address of its code object), then FRAME_POSITION():

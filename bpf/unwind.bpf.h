@@ -318,8 +318,8 @@ __noinline int walk_frame(void)
 		walk->end = WALK_DEPTH;
 		return 1;
 	}
-	word = unwind_word(&walk->at);
 	end = find_rule(walk, &number);
+	word = unwind_word(&walk->at, number);
 	if (end != WALK_GOES_ON) {
 		if (!walk->nframes)
 			put_word(walk, word);

@@ -224,10 +224,15 @@ UNWIND_INLINE __u64 unwind_address(const struct unwind_state *state)
 	return state->is_exact ? state->pc : state->pc - 1;
 }
 
-/* The word that stands for the frame in a stack, see stack.h. */
-UNWIND_INLINE __u64 unwind_word(const struct unwind_state *state)
+/*
+ * The word that stands for the frame in a stack, see stack.h; `rule` as unwind_find() found it.
+ * What a signal handler returns to made no call either: it begins at that very address.
+ */
+UNWIND_INLINE __u64 unwind_word(const struct unwind_state *state, __u32 rule)
 {
-	return state->is_exact && !state->is_leaf ? state->pc + 1 : state->pc;
+	if (state->is_leaf)
+		return state->pc;
+	return state->is_exact || rule == RULE_SIGNAL_FRAME ? state->pc + 1 : state->pc;
 }
 
 /*

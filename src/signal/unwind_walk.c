@@ -199,10 +199,11 @@ void walker_walk(struct unwind_walker *walker, const struct unwind_registers *re
 	*out = (struct walked){ .end = WALK_DEPTH };
 	unwind_begin(registers, &at);
 	while (end == WALK_GOES_ON && out->nwords < STACK_FRAMES_MAX) {
-		uint64_t word = unwind_word(&at), address = unwind_address(&at);
+		uint64_t address = unwind_address(&at), word;
 		uint32_t reached_by = rule;
 
 		end = unwind_find(&source, &at, &rule);
+		word = unwind_word(&at, rule);
 		if (end == WALK_DEFERRED)
 			out->table = table_at(walker, address);
 		if (end == WALK_NO_MAPPING)
