@@ -131,7 +131,7 @@ static __always_inline u64 describe(struct task_struct *task, struct record_head
 	else
 		BPF_CORE_READ_STR_INTO(&head->comm, task, group_leader, comm);
 	if (is_new) {
-		identify_current(task, &head->who);
+		identify(task, &head->who);
 		return BPF_RB_FORCE_WAKEUP;
 	}
 	head->who.cgroup_v2 = 0;

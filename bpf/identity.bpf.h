@@ -65,7 +65,8 @@ static __always_inline u64 v1_cgroup_id(struct task_struct *task)
 	return BPF_CORE_READ(css, cgroup, kn, id);
 }
 
-/* Of the current task, which current_task() gave. */
+/* Of the current task, which current_task() gave; for where it is done often. The verifier takes
+ * milliseconds for each member that is a pointer. */
 static __always_inline void identify_current(struct task_struct *task, struct identity *who)
 {
 	who->cgroup_v2 = READ_TASK(task, cgroups, dfl_cgrp, kn, id);

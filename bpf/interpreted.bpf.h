@@ -40,28 +40,34 @@ __noinline int tell_code(u64 hash)
 	return 0;
 }
 
+/* Does an interpreted frame stand at this word, of a function that was not told of? */
+__noinline int is_new_code(u32 i)
+{
+	struct walk *walk = current_walk();
+	u64 hash;
+
+	if (!walk || i >= USER_WORDS_MAX - 1 || !FRAME_IS_INTERPRETED(walk->words[i]))
+		return 0;
+	hash = (walk->words[i] ^ walk->space_key) * 0x9e3779b97f4a7c15ULL;
+	hash = (hash ^ hash >> 29 ^ FRAME_POSITION_CODE(walk->words[i + 1])) *
+	       0x9e3779b97f4a7c15ULL;
+	return !tell_code(hash);
+}
+
 /* Is there a function in the words of the walk that user space has not heard of? Called when they
- * are about to be sent. Two loops in each other, hence two functions: the verifier goes through the
- * inner one once. */
+ * are about to be sent. Loops in each other, hence functions: the verifier goes through the inner
+ * ones once. A second word that happens to look like a first costs a wake-up, no more. */
 __noinline int brings_new_code(void)
 {
 	struct walk *walk = current_walk();
 	int is_new = 0;
-	u64 hash;
 
 	if (!walk)
 		return 0;
 	for (u32 i = 0; i + 1 < USER_WORDS_MAX; i++) {
 		if (i + 1 >= walk->nwords)
 			break;
-		if (!FRAME_IS_INTERPRETED(walk->words[i]))
-			continue;
-		hash = (walk->words[i] ^ walk->space_key) * 0x9e3779b97f4a7c15ULL;
-		hash = (hash ^ hash >> 29 ^ FRAME_POSITION_CODE(walk->words[i + 1])) *
-		       0x9e3779b97f4a7c15ULL;
-		if (!tell_code(hash))
-			is_new = 1;
-		i++;
+		is_new |= is_new_code(i);
 	}
 	return is_new;
 }

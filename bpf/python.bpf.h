@@ -45,6 +45,10 @@ struct python_state {
 	u64 c_frame; /* of the call that it belongs to, in versions that have it */
 	u32 threads; /* that were gone through: a thread of the system may be several of Python's */
 	u32 progress;
+	/* While they are gone through: */
+	u64 interpreter, thread;
+	u32 seen; /* that are this one */
+	u32 reserved;
 };
 _Static_assert(sizeof(struct python_state) <= INTERPRETER_STATE_WORDS * sizeof(u64), "has to fit");
 
@@ -125,49 +129,72 @@ static __always_inline bool is_this_thread(u64 id, u64 pointer)
 }
 
 /*
+ * One step along the lists; 1: it is this thread, one that was not gone through before. What loops
+ * do stands in functions of their own here and below: the verifier follows every path of a loop's
+ * body in every turn, and that of a function once (80,000 instructions, a tenth of a second).
+ */
+__noinline int python_next_candidate(void)
+{
+	struct walk *walk = current_walk();
+	const struct python_facts *facts;
+	struct python_state *state;
+	u64 thread, id;
+
+	if (!walk)
+		return 0;
+	facts = python_facts(walk);
+	state = python_state(walk);
+	thread = state->thread;
+	if (!thread) {
+		state->interpreter = python_pointer(state->interpreter + facts->next_interpreter);
+		if (state->interpreter)
+			state->thread = python_pointer(state->interpreter + facts->threads);
+		return 0;
+	}
+	state->thread = python_pointer(thread + facts->next_thread);
+	id = python_pointer(thread + facts->thread_id);
+	if (!is_this_thread(id, thread_pointer()))
+		return 0;
+	/* A layout that is not the process's would hardly lead back. */
+	if (python_pointer(thread + facts->thread_interpreter) != state->interpreter) {
+		state->interpreter = 0;
+		state->thread = 0;
+		return 0;
+	}
+	if (state->seen++ != state->threads)
+		return 0;
+	state->thread = thread;
+	return 1;
+}
+
+/*
  * The thread's state in the interpreter that it is inside of, found by going through all
- * interpreters (the newest first, as Python has them) and their threads; 0: not found. A function
- * of its own, so that the verifier looks at its loop once.
+ * interpreters (the newest first, as Python has them) and their threads; 0: not found.
  */
 __noinline u64 python_next_thread(void)
 {
 	struct walk *walk = current_walk();
-	u64 pointer = thread_pointer(), interpreter, thread, after = 0, of, id;
 	const struct python_facts *facts;
 	struct python_state *state;
-	u32 seen = 0;
+	u64 found = 0;
 
-	if (!walk || !pointer)
+	if (!walk || !thread_pointer())
 		return 0;
 	facts = python_facts(walk);
 	state = python_state(walk);
-	interpreter = python_pointer(facts->runtime + facts->interpreters);
-	thread = interpreter ? python_pointer(interpreter + facts->threads) : 0;
-	for (u32 i = 0; i < PYTHON_THREADS_MAX; i++) {
-		if (!thread) {
-			if (!interpreter)
-				return 0;
-			interpreter = python_pointer(interpreter + facts->next_interpreter);
-			if (!interpreter)
-				return 0;
-			thread = python_pointer(interpreter + facts->threads);
-			continue;
+	state->interpreter = python_pointer(facts->runtime + facts->interpreters);
+	state->thread = 0;
+	if (state->interpreter)
+		state->thread = python_pointer(state->interpreter + facts->threads);
+	state->seen = 0;
+	for (u32 i = 0; i < PYTHON_THREADS_MAX && state->interpreter; i++) {
+		if (python_next_candidate()) {
+			found = state->thread;
+			break;
 		}
-		id = python_pointer(thread + facts->thread_id);
-		if (is_this_thread(id, pointer)) {
-			/* A layout that is not the process's would hardly lead back. */
-			of = python_pointer(thread + facts->thread_interpreter);
-			if (of != interpreter)
-				return 0;
-			if (seen++ == state->threads) {
-				after = thread;
-				break;
-			}
-		}
-		thread = python_pointer(thread + facts->next_thread);
 	}
-	state->threads = seen;
-	return after;
+	state->threads = state->seen;
+	return found;
 }
 
 /* --- its frames --- */
@@ -241,6 +268,53 @@ __noinline int python_put(void)
 	return 1;
 }
 
+enum python_step {
+	PYTHON_ONE_MORE, /* frame, and another one follows */
+	PYTHON_LAST,	 /* of this call; or it failed */
+	PYTHON_NOT_HERE, /* these frames belong to a call further out */
+};
+
+/* Puts the next frame; `stack` as below. */
+__noinline int python_next_frame(u64 stack)
+{
+	struct walk *walk = current_walk();
+	const struct python_facts *facts;
+	struct python_scratch *scratch;
+	struct python_state *state;
+	u32 zero = 0, size;
+	u64 frame;
+	u8 entry;
+
+	scratch = bpf_map_lookup_elem(&python_scratches, &zero);
+	if (!walk || !scratch)
+		return PYTHON_LAST;
+	facts = python_facts(walk);
+	state = python_state(walk);
+	frame = state->frame;
+	size = facts->frame_size;
+	if (size > PYTHON_FRAME_MAX ||
+	    bpf_probe_read_user(scratch->frame, size, (const void *)frame)) {
+		python_fail(state);
+		return PYTHON_LAST;
+	}
+	entry = (u8)python_member(scratch, facts->entry);
+	if (facts->frames == PYTHON_ENTRY_FRAME && entry == PYTHON_OWNED_BY_C_STACK) {
+		if (stack && frame >= stack)
+			return PYTHON_NOT_HERE;
+		state->frame = python_member(scratch, facts->back);
+		return PYTHON_LAST;
+	}
+	if (!python_put()) {
+		python_fail(state);
+		return PYTHON_LAST;
+	}
+	state->frame = python_member(scratch, facts->back);
+	return facts->frames == PYTHON_FRAME_OBJECTS ||
+			       (facts->frames == PYTHON_ENTRY_FLAG && entry)
+		       ? PYTHON_LAST
+		       : PYTHON_ONE_MORE;
+}
+
 /*
  * The Python frames of one call of the eval function, whose native frame lies below `stack` (the
  * caller's stack pointer; 0: not known). Puts two words for each and returns how many frames it
@@ -250,15 +324,12 @@ __noinline int python_frames(u64 stack)
 {
 	struct walk *walk = current_walk();
 	const struct python_facts *facts;
-	struct python_scratch *scratch;
 	struct python_state *state;
-	u32 zero = 0, size, begin;
-	u64 frame;
-	int n = 0;
-	u8 entry;
+	u64 first;
+	u32 begin;
+	int step;
 
-	scratch = bpf_map_lookup_elem(&python_scratches, &zero);
-	if (!walk || !scratch)
+	if (!walk)
 		return 0;
 	facts = python_facts(walk);
 	state = python_state(walk);
@@ -276,42 +347,23 @@ __noinline int python_frames(u64 stack)
 	 */
 	if (state->c_frame && stack && state->c_frame >= stack)
 		return 0;
-	frame = state->frame;
+	first = state->frame;
 	begin = walk->nwords;
-	size = facts->frame_size;
-	if (size > PYTHON_FRAME_MAX)
-		return 0;
-	for (u32 i = 0; i < PYTHON_FRAMES_MAX && frame; i++) {
-		if (walk->nwords + 2 > USER_WORDS_MAX)
+	for (u32 i = 0; i < PYTHON_FRAMES_MAX; i++) {
+		if (!state->frame || walk->nwords + 2 > USER_WORDS_MAX)
 			break;
-		if (bpf_probe_read_user(scratch->frame, size, (const void *)frame)) {
-			python_fail(state);
-			break;
+		step = python_next_frame(stack);
+		if (step == PYTHON_NOT_HERE) {
+			state->frame = first;
+			walk->nwords = begin;
+			return 0;
 		}
-		entry = (u8)python_member(scratch, facts->entry);
-		if (facts->frames == PYTHON_ENTRY_FRAME && entry == PYTHON_OWNED_BY_C_STACK) {
-			/* As above. */
-			if (stack && frame >= stack) {
-				walk->nwords = begin;
-				return 0;
-			}
-			frame = python_member(scratch, facts->back);
-			break;
-		}
-		if (!python_put()) {
-			python_fail(state);
-			break;
-		}
-		n++;
-		frame = python_member(scratch, facts->back);
-		if (facts->frames == PYTHON_FRAME_OBJECTS ||
-		    (facts->frames == PYTHON_ENTRY_FLAG && entry))
+		if (step != PYTHON_ONE_MORE)
 			break;
 	}
-	state->frame = frame;
 	if (state->c_frame)
 		state->c_frame = python_pointer(state->c_frame + facts->c_frame_back);
-	return n;
+	return (walk->nwords - begin) / 2;
 }
 
 #endif

@@ -413,7 +413,7 @@ static __always_inline struct unwind_space *find_space(struct task_struct *task,
 
 	if (space || READ_TASK(task, self_exec_id) != READ_TASK(task, parent_exec_id))
 		return space;
-	*key = *key >> 32 << 32 | (u32)READ_TASK(task, real_parent, tgid);
+	*key = *key >> 32 << 32 | (u32)BPF_CORE_READ(task, real_parent, tgid);
 	return bpf_map_lookup_elem(&unwind_spaces, key);
 }
 

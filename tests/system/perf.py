@@ -17,6 +17,10 @@ Frame = collections.namedtuple("Frame", "function mapping address")
 Sample = collections.namedtuple("Sample", "pid tid comm stack")
 
 
+class Failed(AssertionError):
+    """perf itself did: 6.1 crashes now and then, and another attempt may succeed."""
+
+
 # -B: reading build IDs at the end crashes perf 6.1 now and then ("buffer overflow detected").
 def record_command(path, *arguments, frequency, stack=16384):
     return ["perf", "record", "-qB", "-F", str(frequency), "-e", "cpu-clock", "--call-graph",
@@ -30,7 +34,7 @@ def record(path, *arguments, frequency, stack=16384):
                               capture_output=True, text=True)
         if not done.returncode:
             return
-    raise AssertionError("perf record: %d: %s" % (done.returncode, done.stderr))
+    raise Failed("perf record: %d: %s" % (done.returncode, done.stderr))
 
 
 @functools.lru_cache(maxsize=None)
@@ -69,7 +73,8 @@ def samples(path, inline=False):
             head, stack = (int(found[2]), int(found[3]), found[1]) if found else None, []
     if head and stack:
         yield Sample(*head, stack)
-    assert script.wait() == 0, "perf script: exit %d" % script.returncode
+    if script.wait() != 0:
+        raise Failed("perf script: exit %d" % script.returncode)
 
 
 def _frame(address, name, dso):

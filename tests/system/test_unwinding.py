@@ -212,8 +212,10 @@ def test_the_stack_is_what_the_program_makes_it(recorded, when, shape, mode):
             wrong[stack] += sample.values["samples"]
     everything = sum(counts.values())
     assert everything >= 10, "%d samples" % everything
-    # Before main and after it, and in what is done once, there are a few more.
-    assert counts["wrong"] <= 2 + 0.02 * everything, (counts, wrong.most_common(5))
+    # Before main and after it, and in what is done once, there are a few more; and in musl, which
+    # has no unwind information and no frame pointers, wherever it is itself at work.
+    few = 0.06 if shape.startswith("musl") else 0.02
+    assert counts["wrong"] <= 2 + few * everything, (counts, wrong.most_common(5))
     # Some eighty programs start at once: not all have their tables at their first sample.
     assert counts["late"] <= 3 + 0.1 * everything, counts
     share = MODES[mode][1] / 100
