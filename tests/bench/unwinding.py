@@ -9,14 +9,19 @@ import pathlib
 import shutil
 import statistics
 import subprocess
+import sys
 import time
 
 from bench import (
-    BUILT, HERE, MB, PLIMSOLL, ROUNDS, SECONDS, NotMeasured, Run, bpf_statistics, load, measured, plimsoll, progress)
+    BUILT, HERE, MB, PLIMSOLL, ROUNDS, SECONDS, NotMeasured, Run, bpf_statistics, measured, plimsoll, progress)
 from sampling import cost_per_sample, crowd
+
+sys.path.append(str(HERE.parent / "system"))
+import programs  # noqa: E402
 
 DEPTHS = (10, 30, 50)
 CONTAINERS = 200
+AT_WORK = ("sqlite3", "python3", "perl", "xz", "redis")
 
 # Milliseconds and bytes that a table may take, by file.
 TABLES = {
@@ -111,9 +116,11 @@ def images(table, cwd):
 
 
 def dwarf(table, cwd):
-    """The whole host, with whole stacks, until they can be read."""
+    """A whole host of Debian's own programs, with whole stacks, until they can be read."""
     ours, theirs = [], []
-    with load():
+    with contextlib.ExitStack() as running:
+        for name in AT_WORK:
+            running.enter_context(programs.at_work(name, pathlib.Path(cwd)))
         for number in range(ROUNDS):
             progress(f"dwarf, round {number + 1} of {ROUNDS}")
             run = measured([PLIMSOLL, "record", "-F", "99", "-d", str(SECONDS), "-o", "host.pb.gz"], cwd)
