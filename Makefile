@@ -20,7 +20,7 @@ Q = $(if $(filter 1,$(V)),,@)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LIBS = libbpf libdw libelf liblzma zlib libprotobuf-c jansson libcap-ng libseccomp
 # Debian's name of the architecture; clang has another for it, so gcc is asked.
-TARGET := $(shell $(if $(SYSROOT),$(CC),gcc) -dumpmachine)
+TARGET := $(shell $(if $(SYSROOT),$(CC),gcc) -dumpmachine 2>/dev/null)
 PKG = $(if $(SYSROOT),PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TARGET)/pkgconfig )pkg-config
 
 # The packages come first: on a bare machine nothing below can be asked before they are there.

@@ -95,8 +95,9 @@ __noinline u64 hash_record(u64 seed)
 	for (u32 i = 0; i < STACK_FRAMES_MAX && i < n; i++)
 		hash = mix(hash, record->frames[i]);
 	n = record->head.user_words;
-	/* Two at a time, so that their multiplications overlap. */
-	odd = ~hash;
+	/* Two at a time, so that their multiplications overlap. The second does not begin with the
+	 * first's value: where there are no words the two would cancel each other out. */
+	odd = seed;
 	for (u32 i = 0; i + 1 < USER_WORDS_MAX && i < n; i += 2) {
 		hash = mix(hash, walk->words[i]);
 		if (i + 1 < n)

@@ -72,6 +72,23 @@ def test_none_is_lost_at_4999_hz_on_all_cpus(burner, tmp_path, runs_are_counted)
     assert total(profile.samples) < 1.05 * ticks
 
 
+def test_kernel_threads_are_told_apart(tmp_path):
+    """Their stacks have no user part, and are told apart by the kernel's alone."""
+    with plimsoll.Recording(tmp_path / "p.pb.gz", "-F", 9999) as recording:
+        end = time.monotonic() + 4
+        while time.monotonic() < end:
+            # What one writes the other's threads carry out.
+            with open(tmp_path / "written", "wb") as written:
+                written.write(os.urandom(4 << 20))
+                written.flush()
+                os.fsync(written.fileno())
+    threads = {(s.labels["tid"], tuple(s.stack)) for s in recording.profile.samples
+               if s.labels["pid"] == s.labels["tid"] and s.stack
+               and all(f.mapping.startswith("[kernel") for f in s.stack)}
+    assert len({tid for tid, _ in threads}) >= 2, threads
+    assert len({stack for _, stack in threads}) >= 4, threads
+
+
 def test_sleepers_have_no_samples(runc, weights_root, tmp_path):
     container = runc.run("sleeper", ["sleep", 600], weights_root)
     result = plimsoll.run("record", "-F", 999, "-d", 1, "-c", "sleeper", "-o",
