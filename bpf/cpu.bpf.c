@@ -7,6 +7,7 @@
  * up for it; see cpu.h. Tables a CPU need no locks and no atomics.
  */
 #include "cpu.h"
+#include "hash.h"
 #include "identity.bpf.h"
 #include "interpreted.bpf.h"
 #include "kernel.h"
@@ -65,13 +66,6 @@ struct {
 	__type(value, struct deferred_record);
 } deferred SEC(".maps");
 
-static __always_inline u64 mix(u64 hash, u64 word)
-{
-	/* One round of a multiply-xorshift hash; the multiplier is 2^64 / golden ratio. */
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ hash >> 29;
-}
-
 /*
  * Hash of this CPU's record and walk. A function of its own, not inlined and not static: the
  * verifier then checks it once, instead of following the rest of the program from each turn of its
@@ -87,23 +81,23 @@ __noinline u64 hash_record(u64 seed)
 	record = bpf_map_lookup_elem(&scratch, &zero);
 	if (!record || !walk)
 		return 0;
-	hash = mix(seed, ((const u64 *)record->head.thread)[0]);
-	hash = mix(hash, ((const u64 *)record->head.thread)[1]);
+	hash = hash_mix(seed, ((const u64 *)record->head.thread)[0]);
+	hash = hash_mix(hash, ((const u64 *)record->head.thread)[1]);
 	/* Where the kernel's part ends: the same addresses split elsewhere are another stack. */
 	n = record->head.kernel_frames;
-	hash = mix(hash, n << 8 | record->head.walk_end);
+	hash = hash_mix(hash, n << 8 | record->head.walk_end);
 	for (u32 i = 0; i < STACK_FRAMES_MAX && i < n; i++)
-		hash = mix(hash, record->frames[i]);
+		hash = hash_mix(hash, record->frames[i]);
 	n = record->head.user_words;
 	/* Two at a time, so that their multiplications overlap. The second does not begin with the
 	 * first's value: where there are no words the two would cancel each other out. */
 	odd = seed;
 	for (u32 i = 0; i + 1 < USER_WORDS_MAX && i < n; i += 2) {
-		hash = mix(hash, walk->words[i]);
+		hash = hash_mix(hash, walk->words[i]);
 		if (i + 1 < n)
-			odd = mix(odd, walk->words[i + 1]);
+			odd = hash_mix(odd, walk->words[i + 1]);
 	}
-	return mix(hash, odd);
+	return hash_mix(hash, odd);
 }
 
 /* The slot that holds the hash, or else the one that counted least. */
@@ -271,8 +265,8 @@ int on_sample(struct bpf_perf_event_data *ctx)
 
 	/* A thread is told by its number, its address space (which exec changes) and its set of
 	 * cgroups: one pointer for all hierarchies, the ids behind it are read only when needed. */
-	record->head.process = mix(mix(hash_seed ^ record->head.pid, mm),
-				   (u64)BPF_CORE_READ(task, cgroups));
+	record->head.process = hash_mix(hash_mix(hash_seed ^ record->head.pid, mm),
+					(u64)BPF_CORE_READ(task, cgroups));
 	if (record->head.walk_end == WALK_DEFERRED) {
 		defer(task, record, walk);
 		return 0;

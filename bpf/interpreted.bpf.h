@@ -7,6 +7,7 @@
 #ifndef PLIMSOLL_BPF_INTERPRETED_BPF_H
 #define PLIMSOLL_BPF_INTERPRETED_BPF_H
 
+#include "hash.h"
 #include "kernel.h"
 #include "walk.bpf.h"
 
@@ -48,9 +49,8 @@ __noinline int is_new_code(u32 i)
 
 	if (!walk || i >= USER_WORDS_MAX - 1 || !FRAME_IS_INTERPRETED(walk->words[i]))
 		return 0;
-	hash = (walk->words[i] ^ walk->space_key) * 0x9e3779b97f4a7c15ULL;
-	hash = (hash ^ hash >> 29 ^ FRAME_POSITION_CODE(walk->words[i + 1])) *
-	       0x9e3779b97f4a7c15ULL;
+	hash = hash_mix(walk->space_key, walk->words[i]);
+	hash = hash_mix(hash, FRAME_POSITION_CODE(walk->words[i + 1]));
 	return !tell_code(hash);
 }
 

@@ -20,6 +20,7 @@
 
 #include <linux/types.h>
 
+#include "bpf/hash.h"
 #include "bpf/interpreter.h"
 
 /* How to tell the frames of one call of the eval function from those of its caller. */
@@ -65,15 +66,13 @@ _Static_assert(sizeof(struct python_facts) <= INTERPRETER_FACTS * sizeof(__u64),
  */
 #define PYTHON_IDENTITY_WORDS 3
 
-/* Of the three pointers; a multiply-xorshift hash, the multiplier being 2^64 / golden ratio. */
+/* Of the three pointers. */
 static inline __attribute__((always_inline)) __u32 python_identity(const __u64 *pointers)
 {
 	__u64 hash = 0;
 
-	for (int i = 0; i < PYTHON_IDENTITY_WORDS; i++) {
-		hash = (hash ^ pointers[i]) * 0x9e3779b97f4a7c15ULL;
-		hash ^= hash >> 29;
-	}
+	for (int i = 0; i < PYTHON_IDENTITY_WORDS; i++)
+		hash = hash_mix(hash, pointers[i]);
 	return (__u32)(hash >> 32);
 }
 

@@ -115,6 +115,24 @@ int read_file_at(int dir, const char *path, size_t limit, char **data, size_t *s
 	return read_all(fd, limit, data, size);
 }
 
+int write_at(int fd, const void *data, size_t size, off_t *at)
+{
+	const char *p = data;
+
+	while (size) {
+		ssize_t n = pwrite(fd, p, size, *at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		p += n;
+		size -= (size_t)n;
+		*at += n;
+	}
+	return 0;
+}
+
 int read_file(const char *path, size_t limit, char **data, size_t *size)
 {
 	return read_file_at(AT_FDCWD, path, limit, data, size);

@@ -35,6 +35,9 @@ int read_all(int fd, size_t limit, char **data, size_t *size);
 int read_file(const char *path, size_t limit, char **data, size_t *size);
 int read_file_at(int dir, const char *path, size_t limit, char **data, size_t *size);
 
+/* Writes all of it at *at, which moves behind it. 0 or negative errno. */
+int write_at(int fd, const void *data, size_t size, off_t *at);
+
 /*
  * A file that replaces an older one only when it is complete: written to a temporary in the same
  * directory, renamed by output_commit(). Opening it early proves that it can be written.

@@ -130,3 +130,12 @@ uint64_t hash_string(const char *s)
 {
 	return hash_bytes(s, strlen(s));
 }
+
+uint64_t hash_fnv1a(uint64_t hash, const void *data, size_t size)
+{
+	const uint8_t *p = data;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash ^ p[i]) * 0x100000001b3ULL;
+	return hash;
+}

@@ -45,4 +45,9 @@ uint64_t hash_bytes(const void *data, size_t size);
 uint64_t hash_string(const char *s);
 uint64_t hash_combine(uint64_t a, uint64_t b);
 
+/* FNV-1a, 64 bits (http://www.isthe.com/chongo/tech/comp/fnv/): the same everywhere and always, for
+ * what is kept. Begins with HASH_FNV1A, goes on with what it returned. */
+#define HASH_FNV1A 0xcbf29ce484222325ULL
+uint64_t hash_fnv1a(uint64_t hash, const void *data, size_t size);
+
 #endif

@@ -293,6 +293,13 @@ char *text_count(uint64_t count, char buf[TEXT_SHORT])
 
 /* --- words --- */
 
+const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
 size_t text_distance(const char *a, const char *b)
 {
 	/* Longer names are cut: a typo is judged by the first characters well enough. */

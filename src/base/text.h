@@ -46,6 +46,9 @@ char *text_bytes(uint64_t bytes, char buf[TEXT_SHORT]);
 char *text_duration(uint64_t nanoseconds, char buf[TEXT_SHORT]);
 char *text_count(uint64_t count, char buf[TEXT_SHORT]); /* 12,345,678 */
 
+/* A path's last part, the whole path if that is empty; NULL for NULL. */
+const char *base_name(const char *path);
+
 /* Edit distance (Damerau-Levenshtein, adjacent swaps), ASCII case ignored; for "did you mean". */
 size_t text_distance(const char *a, const char *b);
 

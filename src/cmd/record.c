@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/privileges.h"
 #include "base/text.h"
@@ -68,14 +69,6 @@ struct recording {
 	uint64_t began; /* CLOCK_MONOTONIC, ns */
 	bool ended_by_signal, command_ended;
 };
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* --- options --- */
 
@@ -356,7 +349,7 @@ static int open_signal(struct recording *r)
 
 static void say(const struct recording *r, const char *what)
 {
-	log_debug("%8.3f s %s", (double)(now_ns(CLOCK_MONOTONIC) - r->began) / 1e9, what);
+	log_debug("%8.3f s %s", (double)(clock_ns(CLOCK_MONOTONIC) - r->began) / 1e9, what);
 }
 
 static void note_host(struct profile *p)
@@ -410,7 +403,7 @@ static void show_progress(const struct recording *r)
 {
 	char elapsed[TEXT_SHORT];
 
-	text_duration((now_ns(CLOCK_MONOTONIC) - r->began) / 1000000000 * 1000000000, elapsed);
+	text_duration((clock_ns(CLOCK_MONOTONIC) - r->began) / 1000000000 * 1000000000, elapsed);
 	if (r->options->duration > 0)
 		progress("recording: %s of %g s, Ctrl-C ends it early", elapsed,
 			 r->options->duration);
@@ -505,8 +498,8 @@ static int finish(struct recording *r)
 	int err;
 
 	r->options->signal->stop(r->signal);
-	head->duration = (int64_t)(now_ns(CLOCK_MONOTONIC) - r->began);
-	head->time = (int64_t)now_ns(CLOCK_REALTIME) - head->duration;
+	head->duration = (int64_t)(clock_ns(CLOCK_MONOTONIC) - r->began);
+	head->time = (int64_t)clock_ns(CLOCK_REALTIME) - head->duration;
 	progress("naming functions");
 	say(r, "stopped");
 	watch_drain(r->watch);
@@ -567,12 +560,12 @@ static int record(const struct options *o)
 		.signals = -1,
 		.timer = -1,
 		.ticker = -1,
-		.began = now_ns(CLOCK_MONOTONIC),
+		.began = clock_ns(CLOCK_MONOTONIC),
 	};
 	int err = set_up(&r);
 
 	if (!err) {
-		r.began = now_ns(CLOCK_MONOTONIC);
+		r.began = clock_ns(CLOCK_MONOTONIC);
 		err = run_until_told(&r);
 	}
 	if (!err)

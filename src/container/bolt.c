@@ -15,6 +15,7 @@
  * afterwards says that no transaction ended in between; else we read again.
  */
 #include "container/bolt.h"
+#include "base/index.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -83,15 +84,6 @@ static uint64_t u64(const char *p)
 	return v;
 }
 
-static uint64_t fnv1a(const char *p, size_t n)
-{
-	uint64_t h = 0xcbf29ce484222325ULL;
-
-	while (n--)
-		h = (h ^ (unsigned char)*p++) * 0x100000001b3ULL;
-	return h;
-}
-
 /* --- pages --- */
 
 static bool read_meta(struct bolt *b, off_t at)
@@ -100,8 +92,8 @@ static bool read_meta(struct bolt *b, off_t at)
 	const char *m = data + PAGE_HEADER;
 
 	if (pread(b->fd, data, sizeof(data), at) != sizeof(data) || u32(m) != MAGIC ||
-	    u32(m + 4) != VERSION || u64(m + 56) != fnv1a(m, 56) || u32(m + 8) < PAGE_SIZE_MIN ||
-	    u32(m + 8) > PAGE_SIZE_MAX)
+	    u32(m + 4) != VERSION || u64(m + 56) != hash_fnv1a(HASH_FNV1A, m, 56) ||
+	    u32(m + 8) < PAGE_SIZE_MIN || u32(m + 8) > PAGE_SIZE_MAX)
 		return false;
 	if (b->page_size && u64(m + 48) <= b->txid)
 		return true;

@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/utf8.h"
 #include "container/pattern.h"
 #include "container/registry.h"
@@ -226,7 +227,7 @@ static bool is_host_process(pid_t pid, void *context)
 
 bool entries_ask_daemons(struct containers *c, bool now)
 {
-	uint64_t start = monotonic_ns();
+	uint64_t start = clock_ns(CLOCK_MONOTONIC);
 	size_t before = c->settings.nroots;
 
 	if (!now && !pace_allows(&c->asking_daemons, start))
@@ -298,7 +299,7 @@ void entry_describe(struct containers *c, struct entry *e)
 
 	if (e->is_described || e->c.kind != OWNER_CONTAINER || e->tries >= TRIES_MAX)
 		return;
-	now = monotonic_ns();
+	now = clock_ns(CLOCK_MONOTONIC);
 	if (now < e->next_try)
 		return;
 	e->tried = now;
@@ -310,7 +311,7 @@ void entry_describe(struct containers *c, struct entry *e)
 	entry_apply_claim(c, e);
 	if (e->is_described)
 		return;
-	e->next_try = monotonic_ns() + (FIRST_TRY_NS << MIN(e->tries, TRIES_MAX));
+	e->next_try = clock_ns(CLOCK_MONOTONIC) + (FIRST_TRY_NS << MIN(e->tries, TRIES_MAX));
 	e->tries++;
 }
 
@@ -343,7 +344,7 @@ static void claim_in(struct containers *c, struct place *place)
 
 void entries_claim(struct containers *c, bool now)
 {
-	uint64_t start = monotonic_ns();
+	uint64_t start = clock_ns(CLOCK_MONOTONIC);
 
 	if (!now && !pace_allows(&c->claiming, start))
 		return;

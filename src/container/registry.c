@@ -8,11 +8,11 @@
  * was a container all along.
  */
 #include "container/registry.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
@@ -31,14 +31,6 @@
 
 /* --- time --- */
 
-uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 bool pace_allows(const struct pace *p, uint64_t now)
 {
 	return now >= p->end && now - p->end >= p->cost * 10;
@@ -46,7 +38,7 @@ bool pace_allows(const struct pace *p, uint64_t now)
 
 void pace_spent(struct pace *p, uint64_t since)
 {
-	p->end = monotonic_ns();
+	p->end = clock_ns(CLOCK_MONOTONIC);
 	p->cost = p->end - since;
 }
 
@@ -186,7 +178,7 @@ static int scan_one(const char *path, uint64_t id, void *context)
 static void walk(struct containers *c, int hierarchy)
 {
 	struct scan s = { c, hierarchy };
-	uint64_t start = monotonic_ns();
+	uint64_t start = clock_ns(CLOCK_MONOTONIC);
 
 	if (cgroups_walk(&c->cgroups, hierarchy, "/", scan_one, &s) == -ENOSPC)
 		log_warn("more than %u cgroups; those beyond are shown as 'host'", NODES_MAX);
@@ -202,7 +194,7 @@ static struct node *look_for(struct containers *c, int hierarchy, uint64_t id)
 
 	if (!err)
 		return node_at(c, hierarchy, id, path);
-	if (err == -EOPNOTSUPP && pace_allows(&c->walking, monotonic_ns()))
+	if (err == -EOPNOTSUPP && pace_allows(&c->walking, clock_ns(CLOCK_MONOTONIC)))
 		walk(c, hierarchy);
 	n = find_node(c, hierarchy, id);
 	if (n && !n->is_unknown)
@@ -420,7 +412,7 @@ static void describe_again(struct containers *c, uint64_t start)
 
 int containers_rescan(struct containers *c)
 {
-	uint64_t start = monotonic_ns();
+	uint64_t start = clock_ns(CLOCK_MONOTONIC);
 
 	c->announcements++;
 	settings_read_files(&c->settings, c->root);

@@ -127,6 +127,5 @@ int64_t process_start(const struct containers *c, pid_t pid);
 
 bool pace_allows(const struct pace *p, uint64_t now);
 void pace_spent(struct pace *p, uint64_t since);
-uint64_t monotonic_ns(void);
 
 #endif

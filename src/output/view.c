@@ -265,13 +265,6 @@ char *points_text(double before, double after, char buf[TEXT_SHORT])
 	return buf;
 }
 
-const char *base_name(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
 const char *whole_frame_name(const struct profile *p, uint32_t location, size_t line, char *buf,
 			     size_t size)
 {

@@ -56,8 +56,6 @@ char *share_text(double part, double whole, char buf[TEXT_SHORT]);
 double share(double part, double whole);
 /* "+1.2 pp", the difference of two shares in percentage points. */
 char *points_text(double before, double after, char buf[TEXT_SHORT]);
-/* The file's name without its folders. */
-const char *base_name(const char *path);
 /* profile_frame_name(), but a name that the profile has is not cut to the buffer. */
 const char *whole_frame_name(const struct profile *p, uint32_t location, size_t line, char *buf,
 			     size_t size);

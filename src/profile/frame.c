@@ -6,19 +6,13 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "profile/profile.h"
-
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
 
 /* "perf-1234.map" */
 static bool is_perf_map(const char *file)
 {
-	const char *s = base_of(file);
+	const char *s = base_name(file);
 
 	if (strncmp(s, "perf-", 5) != 0 || !isdigit((unsigned char)s[5]))
 		return false;
@@ -82,7 +76,7 @@ const char *profile_frame_name(const struct profile *p, uint32_t location, size_
 		return buf;
 	}
 	if (l->mapping)
-		file = base_of(profile_str(p, profile_get_mapping(p, l->mapping)->file));
+		file = base_name(profile_str(p, profile_get_mapping(p, l->mapping)->file));
 	n = strlen(file);
 	/* A name in brackets loses its own. */
 	if (n > 2 && file[0] == '[' && file[n - 1] == ']') {

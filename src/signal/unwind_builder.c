@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tables are built in a confined child; see unwind_builder.h. */
 #include "signal/unwind_builder.h"
+#include "base/clock.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -54,24 +55,6 @@ int build_file_new(void)
 	return TAKE_FD(fd);
 }
 
-static int write_all(int fd, const void *data, size_t size, off_t *at)
-{
-	const char *p = data;
-
-	while (size) {
-		ssize_t n = pwrite(fd, p, size, *at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		p += n;
-		size -= (size_t)n;
-		*at += n;
-	}
-	return 0;
-}
-
 int build_file_write(int fd, const struct unwind_built *built)
 {
 	const struct file_head head = {
@@ -89,11 +72,11 @@ int build_file_write(int fd, const struct unwind_built *built)
 
 	if (built->nrules > UNWIND_FILE_RULES_MAX || built->nwords > WORDS_MAX)
 		return -E2BIG;
-	err = write_all(fd, &head, sizeof(head), &at);
+	err = write_at(fd, &head, sizeof(head), &at);
 	if (!err)
-		err = write_all(fd, built->rules, built->nrules * sizeof(*built->rules), &at);
+		err = write_at(fd, built->rules, built->nrules * sizeof(*built->rules), &at);
 	if (!err)
-		err = write_all(fd, built->words, built->nwords * sizeof(*built->words), &at);
+		err = write_at(fd, built->words, built->nwords * sizeof(*built->words), &at);
 	return err;
 }
 
@@ -143,14 +126,6 @@ void build_answer_release(struct build_answer *answer)
 
 /* --- the child --- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 static int build_from(const struct elf *elf, int debug_fd, int out)
 {
 	struct elf debug = { 0 };
@@ -194,14 +169,14 @@ void builder_child(int socket, void *context)
 	(void)context;
 	while (confined_receive(socket, &request, sizeof(request), fds, &nfds) == sizeof(request) &&
 	       nfds > FD_FILE) {
-		uint64_t began = now_ns();
+		uint64_t began = clock_ns(CLOCK_MONOTONIC);
 		struct reply reply = {
 			.number = request.number,
 			.error = build(fds[FD_FILE], nfds > FD_DEBUG ? fds[FD_DEBUG] : -1,
 				       fds[FD_OUT]),
 		};
 
-		reply.nanoseconds = now_ns() - began;
+		reply.nanoseconds = clock_ns(CLOCK_MONOTONIC) - began;
 		for (size_t i = 0; i < nfds; i++)
 			close(fds[i]);
 		if (confined_send(socket, &reply, sizeof(reply), NULL, 0) < 0)

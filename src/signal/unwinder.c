@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Keeps the kernel's unwind tables in step with what processes do; see unwinder.h. */
 #include "signal/unwinder.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -41,14 +41,6 @@ struct unwinder {
 	uint64_t build_ns, build_ns_max;
 	uint64_t n_deferred, n_full, n_late;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- open and close --- */
 
@@ -314,8 +306,8 @@ void unwinder_defer(struct unwinder *u, const struct deferred_record *record, si
 	if (deferred_add(&u->deferred, &waiting))
 		return;
 	u->n_full++;
-	walk(u, &waiting, true, now_ms());
-	walker_rest(&u->walker, now_ms());
+	walk(u, &waiting, true, clock_ms(CLOCK_MONOTONIC));
+	walker_rest(&u->walker, clock_ms(CLOCK_MONOTONIC));
 	symbols_release_space(u->symbols, waiting.space);
 }
 
@@ -325,7 +317,7 @@ void unwinder_work(struct unwinder *u)
 {
 	struct space_change change;
 	struct build_answer answer;
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	while (builder_take(&u->builder, now, &answer)) {
 		take_answer(u, &answer, now);
@@ -340,7 +332,7 @@ void unwinder_work(struct unwinder *u)
 
 void unwinder_tick(struct unwinder *u)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	spaces_tick(&u->spaces, u->symbols, now);
 	tables_tick(&u->tables, now);
@@ -348,7 +340,7 @@ void unwinder_tick(struct unwinder *u)
 
 void unwinder_finish(struct unwinder *u, int wait_ms)
 {
-	int64_t now = now_ms(), end = now + wait_ms;
+	int64_t now = clock_ms(CLOCK_MONOTONIC), end = now + wait_ms;
 
 	unwinder_work(u);
 	while (u->deferred.first && builder_is_busy(&u->builder) && now < end) {
@@ -357,7 +349,7 @@ void unwinder_finish(struct unwinder *u, int wait_ms)
 		progress("building unwind tables: %u left", u->tables.wanted + 1);
 		poll(&p, 1, (int)(end - now));
 		unwinder_work(u);
-		now = now_ms();
+		now = clock_ms(CLOCK_MONOTONIC);
 	}
 	u->n_late += u->deferred.n;
 	walk_waiting(u, true, now);

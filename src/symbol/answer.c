@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Questions and answers on a sheet; see answer.h. */
 #include "symbol/answer.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -91,24 +92,9 @@ void answer_line(struct answer_draft *draft, const struct answer_function *funct
 	draft->lines[draft->nlines++] = (struct answer_line){ number, line };
 }
 
-static int write_at(int fd, const void *data, size_t size, uint64_t *at)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pwrite(fd, (const char *)data + done, size - done, (off_t)(*at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		done += (size_t)n;
-	}
-	*at += size;
-	return 0;
-}
-
 int answer_write(struct answer_draft *draft, int sheet, size_t n)
 {
-	uint64_t at = n * sizeof(uint64_t);
+	off_t at = (off_t)(n * sizeof(uint64_t));
 	struct answer_head head;
 	int err;
 

@@ -10,6 +10,7 @@
  *        <--- fd, or errno
  */
 #include "symbol/debuginfod.h"
+#include "base/clock.h"
 
 #include <dlfcn.h>
 #include <elfutils/debuginfod.h>
@@ -20,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -124,14 +124,6 @@ static void fetch_all(int socket, void *context)
 
 /* --- we --- */
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Where the library would keep its files (debuginfod_find_debuginfo(3), CACHE), made if need be. */
 static char *make_cache(void)
 {
@@ -175,7 +167,7 @@ static int await_file(const struct confined *child, const char *name, int64_t de
 {
 	for (;;) {
 		struct pollfd wait = { .fd = child->socket, .events = POLLIN };
-		int left = (int)MAX(deadline - now_ms(), 0), fd = -1;
+		int left = (int)MAX(deadline - clock_ms(CLOCK_MONOTONIC), 0), fd = -1;
 		struct news news = { 0 };
 		size_t nfds = 1;
 		ssize_t size;
@@ -249,7 +241,7 @@ size_t debuginfod_fetch(struct objects *all, struct object **objects, size_t n)
 {
 	const char *servers = getenv(DEBUGINFOD_URLS_ENV_VAR);
 	_cleanup_free_ char *cache = NULL;
-	int64_t deadline = now_ms() + FETCH_MS;
+	int64_t deadline = clock_ms(CLOCK_MONOTONIC) + FETCH_MS;
 	struct confined child;
 	size_t fetched = 0;
 	int err;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Jobs to namers; see dispatch.h. */
 #include "symbol/dispatch.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -50,14 +50,6 @@ struct office {
 	void *context;
 	struct dispatch_stats *stats;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static size_t count_cpus(void)
 {
@@ -187,7 +179,7 @@ static void hand_out(struct office *office, struct namer *namer)
 	office->work -= job->request.work;
 	office->nbusy++;
 	namer->job = job;
-	namer->deadline = now_ms() + office->options->job_ms;
+	namer->deadline = clock_ms(CLOCK_MONOTONIC) + office->options->job_ms;
 }
 
 /* --- between --- */
@@ -218,7 +210,7 @@ static void wait_for_answers(struct office *office)
 {
 	struct pollfd polls[NAMERS_MAX];
 	struct namer *busy[NAMERS_MAX];
-	int64_t now = now_ms(), first = INT64_MAX;
+	int64_t now = clock_ms(CLOCK_MONOTONIC), first = INT64_MAX;
 	nfds_t n = 0;
 
 	for (size_t i = 0; i < office->nnamers; i++) {
@@ -232,7 +224,7 @@ static void wait_for_answers(struct office *office)
 	}
 	if (poll(polls, n, (int)MAX(first - now, 0)) < 0)
 		return; /* interrupted */
-	now = now_ms();
+	now = clock_ms(CLOCK_MONOTONIC);
 	for (nfds_t i = 0; i < n; i++) {
 		if (polls[i].revents)
 			take_answer(office, busy[i]);

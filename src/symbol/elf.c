@@ -2,6 +2,7 @@
 /* The skeleton of an ELF file; see elf.h. The layouts are those of the System V ABI, as in <elf.h>.
  */
 #include "symbol/elf.h"
+#include "base/index.h"
 
 #include <errno.h>
 #include <string.h>
@@ -428,27 +429,17 @@ bool elf_debuglink(const struct elf *elf, char name[NAME_MAX + 1], uint32_t *crc
 	return name[0] && !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
 }
 
-/* FNV-1a, 64 bits: http://www.isthe.com/chongo/tech/comp/fnv/ */
-static uint64_t fnv1a(uint64_t hash, const void *data, size_t size)
-{
-	const uint8_t *p = data;
-
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ p[i]) * 0x100000001b3ULL;
-	return hash;
-}
-
 uint64_t elf_fingerprint(const struct elf *elf)
 {
-	uint64_t hash = 0xcbf29ce484222325ULL;
+	uint64_t hash = HASH_FNV1A;
 	uint8_t page[4096];
 
-	hash = fnv1a(hash, &elf->image.size, sizeof(elf->image.size));
+	hash = hash_fnv1a(hash, &elf->image.size, sizeof(elf->image.size));
 	for (size_t i = 0; i < elf->nsections; i++) {
 		const struct elf_section *s = &elf->sections[i];
 		uint64_t fields[] = { s->address, s->offset, s->size, s->flags, s->type };
 
-		hash = fnv1a(hash, fields, sizeof(fields));
+		hash = hash_fnv1a(hash, fields, sizeof(fields));
 	}
 	/* Beginning, middle and end of the code, and the head of the symbol names. */
 	for (size_t i = 0; i < elf->nloads; i++) {
@@ -459,7 +450,7 @@ uint64_t elf_fingerprint(const struct elf *elf)
 
 			offset = part == 2 ? offset - MIN(load->file_size, sizeof(page)) : offset;
 			if (image_read(&elf->image, offset, page, sizeof(page)) == 0)
-				hash = fnv1a(hash, page, sizeof(page));
+				hash = hash_fnv1a(hash, page, sizeof(page));
 		}
 	}
 	const struct elf_section *symbols = elf_section_of_type(elf, SHT_SYMTAB);
@@ -468,7 +459,7 @@ uint64_t elf_fingerprint(const struct elf *elf)
 		size_t size = MIN(symbols->size, (uint64_t)sizeof(page));
 
 		if (image_read(&elf->image, symbols->offset, page, size) == 0)
-			hash = fnv1a(hash, page, size);
+			hash = hash_fnv1a(hash, page, size);
 	}
 	return hash;
 }

@@ -6,6 +6,7 @@
  * perf-map-agent; CPython's Python/perf_trampoline.c.
  */
 #include "symbol/jit_name.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -29,13 +30,6 @@ static __attribute__((format(printf, 2, 3))) const char *put(struct arena *arena
 	size = vsnprintf(made, sizeof(made), format, ap);
 	va_end(ap);
 	return arena_strndup(arena, made, MIN((size_t)MAX(size, 0), sizeof(made) - 1));
-}
-
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
 }
 
 /* --- V8: KIND:MARK NAME FILE:LINE:COLUMN, before Node.js 20 without column --- */
@@ -109,9 +103,10 @@ static bool read_v8(const char *name, struct arena *arena, struct jit_name *out)
 	if (file > text)
 		out->function = put(arena, "%.*s", (int)(file - text), text);
 	else if (line == 1 && column == 1)
-		out->function = put(arena, "(module %s)", base_of(out->file));
+		out->function = put(arena, "(module %s)", base_name(out->file));
 	else
-		out->function = put(arena, "(anonymous %s:%" PRId64 ")", base_of(out->file), line);
+		out->function = put(arena, "(anonymous %s:%" PRId64 ")", base_name(out->file),
+				    line);
 	return true;
 }
 

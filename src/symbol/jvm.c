@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Questions to Java virtual machines; see jvm.h. */
 #include "symbol/jvm.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +12,6 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -34,14 +34,6 @@ struct jvms {
 	struct question *all;
 	size_t n, capacity;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 struct jvms *jvms_new(const char *proc)
 {
@@ -98,7 +90,7 @@ static bool start(struct jvms *jvms, struct question *q)
 		return false;
 	}
 	q->socket = sockets[0];
-	q->deadline = now_ms() + JVM_PATIENCE_MS + GRACE_MS;
+	q->deadline = clock_ms(CLOCK_MONOTONIC) + JVM_PATIENCE_MS + GRACE_MS;
 	return true;
 }
 
@@ -162,7 +154,7 @@ static bool take_answer(struct question *q, struct jvm_answer *answer, int *map)
 
 	*map = -1;
 	if (poll(&p, 1, 0) == 0) {
-		if (now_ms() < q->deadline)
+		if (clock_ms(CLOCK_MONOTONIC) < q->deadline)
 			return false;
 		*answer = (struct jvm_answer){ .state = JVM_SILENT };
 		return true;
@@ -195,7 +187,7 @@ static void wait_for_one(const struct jvms *jvms)
 		first = MIN(first, q->deadline);
 	}
 	if (n)
-		poll(polls, n, (int)MAX(first - now_ms(), (int64_t)0));
+		poll(polls, n, (int)MAX(first - clock_ms(CLOCK_MONOTONIC), (int64_t)0));
 }
 
 int jvms_next(struct jvms *jvms, bool wait, pid_t *pid, struct jvm_answer *answer, int *map)

@@ -6,6 +6,7 @@
  * JDK-8254723.
  */
 #include "symbol/jvm_attach.h"
+#include "base/clock.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -23,7 +24,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -46,17 +46,9 @@ struct attach {
 	struct jvm_answer *out;
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static bool in_time(const struct attach *a)
 {
-	return now_ms() < a->deadline;
+	return clock_ms(CLOCK_MONOTONIC) < a->deadline;
 }
 
 static bool give_up(struct attach *a, enum jvm_state state, const char *text)
@@ -215,7 +207,7 @@ static int open_door(struct attach *a)
 static bool wait_for(const struct attach *a, int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = events };
-	int64_t left = a->deadline - now_ms();
+	int64_t left = a->deadline - clock_ms(CLOCK_MONOTONIC);
 
 	return left > 0 && poll(&p, 1, (int)left) > 0;
 }
@@ -267,7 +259,7 @@ int jvm_attach(const char *proc, pid_t pid, int timeout_ms, struct jvm_answer *o
 {
 	struct attach a = { .proc = proc,
 			    .pid = pid,
-			    .deadline = now_ms() + timeout_ms,
+			    .deadline = clock_ms(CLOCK_MONOTONIC) + timeout_ms,
 			    .process = -1,
 			    .root = -1,
 			    .tmp = -1,

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "symbol/maps.h"
 #include "symbol/state.h"
 #include "symbol/vdso.h"
@@ -22,14 +22,6 @@
 #define READ_AGAIN_MAX_MS 16000
 /* Going through all processes takes a millisecond, and may find everything in use. */
 #define SWEEP_AGAIN_MS 1000
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 struct symbols *symbols_new(const struct symbols_options *options)
 {
@@ -123,9 +115,10 @@ static void sweep(struct symbols *s)
 /* Before an object or JIT is added. */
 static void make_room(struct symbols *s)
 {
-	if ((!objects_full(&s->objects) && !jits_full(&s->jits)) || now_ms() < s->next_room)
+	if ((!objects_full(&s->objects) && !jits_full(&s->jits)) ||
+	    clock_ms(CLOCK_MONOTONIC_COARSE) < s->next_room)
 		return;
-	s->next_room = now_ms() + SWEEP_AGAIN_MS;
+	s->next_room = clock_ms(CLOCK_MONOTONIC_COARSE) + SWEEP_AGAIN_MS;
 	sweep(s);
 }
 
@@ -278,7 +271,7 @@ static void open_perf_map(struct symbols *s, struct process *process)
 	if (!process->jit)
 		process->jit = jits_new(&s->jits, process->pid);
 	if (process->jit && !process->dead)
-		jit_try_open(&s->jits, process->jit, s->proc, now_ms());
+		jit_try_open(&s->jits, process->jit, s->proc, clock_ms(CLOCK_MONOTONIC_COARSE));
 }
 
 struct learning {
@@ -614,7 +607,7 @@ static uint32_t unknown_location(struct symbols *s, struct profile *p)
 /* An address outside of all we know: mapped since then, and the record of it was lost? */
 static struct map *look_again(struct symbols *s, struct process *process, uint64_t address)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC_COARSE);
 	struct map *map;
 
 	/* Much garbage is small numbers or kernel addresses, which are nowhere mapped. */
@@ -718,7 +711,7 @@ uint32_t symbols_kernel_location(struct symbols *s, struct profile *p, uint64_t 
 	if (s->profile != p)
 		symbols_next_profile(s, p);
 	address -= !is_leaf;
-	module = modules_find(&s->modules, s->proc, address, now_ms());
+	module = modules_find(&s->modules, s->proc, address, clock_ms(CLOCK_MONOTONIC_COARSE));
 	if (!module) {
 		if (!s->kernel_mapping) {
 			const struct mapping mapping = {

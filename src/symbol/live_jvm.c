@@ -4,9 +4,9 @@
  * symbols_options): soon after one is sampled, since it may be gone at the end; again after twice
  * the time, and so on, since nobody knows when it ends; and at the end, for what it compiled since.
  */
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "symbol/proc_status.h"
 #include "symbol/state.h"
@@ -14,14 +14,6 @@
 #define ASK_AGAIN_MS 2000
 /* So many are told of one by one. */
 #define WARNINGS_MAX 5
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void symbols_meet_jvm(struct symbols *s, struct process *process)
 {
@@ -94,7 +86,7 @@ static void take_answers(struct symbols *s, bool at_end)
 
 void symbols_tick_jvms(struct symbols *s)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC_COARSE);
 
 	if (!s->jvms)
 		return;
