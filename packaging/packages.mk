@@ -9,4 +9,5 @@ TEST_PACKAGES = clang-format libcmocka-dev libclang-rt-14-dev libc6-dbg python3 
 	libpython3-dev linux-perf sqlite3 g++ rustc musl-tools dwz debuginfod libdebuginfod1 binutils lld-14 xz-utils \
 	containerd docker.io podman golang-go openjdk-17-jdk-headless nodejs npm chromium procps iproute2
 KERNEL_PACKAGES = qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu cpio python3-minimal debian-archive-keyring
-BENCH_PACKAGES = python3 linux-perf elfutils bpftrace
+BENCH_PACKAGES = python3 linux-perf elfutils bpftrace binutils gcc g++ rustc golang-go openjdk-17-jdk-headless nodejs \
+	perl openssl xz-utils sqlite3 redis-server redis-tools postgresql nginx-light wrk
