@@ -58,6 +58,20 @@ static bool give_up(struct attach *a, enum jvm_state state, const char *text)
 	return false;
 }
 
+/* By SIGSTOP or a debugger, at this moment. */
+static bool is_stopped(const struct attach *a)
+{
+	return strchr("Tt", a->status.state);
+}
+
+/* Nothing came in time: because it cannot run since it was asked, or for reasons of its own. */
+static bool give_up_waiting(struct attach *a, const char *text)
+{
+	bool stopped = proc_status_read(a->proc, a->pid, &a->status) == 0 && is_stopped(a);
+
+	return give_up(a, stopped ? JVM_STOPPED : JVM_SILENT, text);
+}
+
 /* --- before the change of user --- */
 
 static bool has_option(struct attach *a, const char *file, const char *option)
@@ -83,7 +97,7 @@ static bool look_at_process(struct attach *a)
 		return give_up(a, JVM_GONE, strerror(errno));
 	a->out->own_pid = a->status.own_pid;
 	/* It would print its threads when it goes on, long after we have taken the file away. */
-	if (strchr("Tt", a->status.state))
+	if (is_stopped(a))
 		return give_up(a, JVM_STOPPED, "");
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
 		if (has_option(a, files[i], off))
@@ -197,7 +211,7 @@ static int open_door(struct attach *a)
 	} while ((fd == -ENOENT || fd == -ECONNREFUSED || fd == -EAGAIN) && in_time(a));
 	unlinkat(a->tmp, name, 0);
 	if (fd < 0)
-		give_up(a, JVM_SILENT, "it made no socket");
+		give_up_waiting(a, "it made no socket");
 	return fd;
 }
 
@@ -243,7 +257,7 @@ static bool ask(struct attach *a, int fd)
 	char answer[512], *text;
 
 	if (!converse(a, fd, answer, sizeof(answer)))
-		return give_up(a, JVM_SILENT, "it did not answer");
+		return give_up_waiting(a, "it did not answer");
 	text = strchr(answer, '\n');
 	if (!text)
 		return give_up(a, JVM_REFUSED, answer);
