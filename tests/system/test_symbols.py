@@ -151,24 +151,30 @@ def test_threads_have_names(shapes, when):
         assert all(s.labels["tid"] != s.labels["pid"] for s in samples)
 
 
-def nearly_all(samples, is_right):
-    """But for those of the moment before the program's unwind tables are there."""
+# Of the samples that end early, %: those of the moment before the program's unwind tables are there.
+# Twenty programs begin at once, and what builds the tables shares two CPUs with them.
+CUT_SHORT = {"before": 3, "within": 50}
+
+
+def assert_depth(samples, when, is_right):
     wrong = [s for s in samples if not is_right(s)]
-    assert samples and total(wrong) <= 0.03 * total(samples), wrong[:1]
-    assert all(s.stack[-1].function == "[truncated]" for s in wrong)
+    assert samples and total(wrong) <= CUT_SHORT[when] / 100 * total(samples), wrong[:1]
+    for sample in wrong:
+        functions = [f.function for f in sample.stack]
+        assert functions == ["bottom", *(len(functions) - 2) * ["descend"], "[truncated]"]
 
 
 @pytest.mark.parametrize("when", WHEN)
 def test_a_stack_has_as_many_frames_as_calls(shapes, when):
-    nearly_all([s for s in program(shapes, when, "deep") if s.stack[0].function == "bottom"],
-               lambda s: [f.function for f in s.stack][:52] == ["bottom", *50 * ["descend"], "main"])
+    assert_depth([s for s in program(shapes, when, "deep") if s.stack[0].function == "bottom"], when,
+                 lambda s: [f.function for f in s.stack][:52] == ["bottom", *50 * ["descend"], "main"])
 
 
 @pytest.mark.parametrize("when", WHEN)
 def test_a_stack_that_is_too_deep_says_so(shapes, when):
     samples = [s for s in program(shapes, when, "deeper") if s.stack[0].function == "bottom"]
     assert all(s.stack[-1].function == "[truncated]" for s in samples)
-    nearly_all(samples, lambda s: sum(f.function == "descend" for f in s.stack) >= 120)
+    assert_depth(samples, when, lambda s: sum(f.function == "descend" for f in s.stack) >= 120)
 
 
 def test_kernel_functions_are_named(runc, weights_root, tmp_path):
