@@ -18,7 +18,7 @@ V ?= 0
 Q = $(if $(filter 1,$(V)),,@)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LIBS = libbpf libdw libelf liblzma zlib libprotobuf-c jansson libcap-ng libseccomp
+LIBS = libbpf libdw libelf liblzma zlib libprotobuf-c jansson libcap-ng libseccomp ncursesw
 # Debian's name of the architecture; clang has another for it, so gcc is asked.
 TARGET := $(shell $(if $(SYSROOT),$(CC),gcc) -dumpmachine 2>/dev/null)
 PKG = $(if $(SYSROOT),PKG_CONFIG_SYSROOT_DIR=$(SYSROOT) PKG_CONFIG_LIBDIR=$(SYSROOT)/usr/lib/$(TARGET)/pkgconfig )pkg-config

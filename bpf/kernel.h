@@ -76,7 +76,75 @@ struct mm_struct {
 	unsigned long start_code; /* set when exec has mapped the program */
 };
 
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	unsigned short i_mode;
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct rq {
+	u64 clock;	/* ns; as of the last event on this CPU */
+	u64 clock_task; /* less interrupts and what a hypervisor took */
+	u64 clock_pelt; /* scaled by the CPU's speed */
+	unsigned long lost_idle_time;
+};
+
+/* The run queue of a cgroup on a CPU. All but `rq` with CONFIG_CFS_BANDWIDTH. */
+struct cfs_rq {
+	struct rq *rq;
+	int throttle_count;	       /* of it and the cgroups above */
+	u64 throttled_clock_self;      /* when that began, in rq->clock; 0: not; since 6.6 */
+	u64 throttled_clock_self_time; /* how much of that there was before */
+	u64 throttled_clock_pelt;      /* the same in rq->clock_pelt, not cleared; since 5.19 */
+	u64 throttled_clock_pelt_time;
+	u64 throttled_clock_task; /* the same in rq->clock_task; before */
+	u64 throttled_clock_task_time;
+};
+
+struct sched_entity {
+	u64 sum_exec_runtime;  /* ns on a CPU, as of the last switch or tick */
+	struct cfs_rq *cfs_rq; /* with CONFIG_FAIR_GROUP_SCHED */
+};
+
+struct task_group {
+	struct cfs_rq **cfs_rq; /* by CPU; with CONFIG_FAIR_GROUP_SCHED */
+};
+
+struct thread_info {
+	unsigned int cpu; /* since 5.16 */
+};
+
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int cpu;     /* until 5.15 */
+	unsigned int __state; /* TASK_*; since 5.14 */
+	int on_cpu;
+	int prio;
+	int exit_state;
+	bool throttled; /* since 6.18 */
+	struct sched_entity se;
+	struct task_group *sched_task_group;
+	u64 utime, stime;
+	u64 start_time; /* CLOCK_MONOTONIC, ns */
+	unsigned int in_iowait : 1;
+	unsigned int in_memstall : 1; /* with CONFIG_PSI */
+	struct files_struct *files;
 	int pid;
 	int tgid;
 	unsigned int flags;
@@ -89,6 +157,17 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct task_struct *group_leader;
 	char comm[TASK_COMM_LEN];
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task; /* 0: that was all */
 };
 
 #pragma clang attribute pop

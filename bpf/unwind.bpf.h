@@ -19,6 +19,7 @@
 #include "interpreter.h"
 #include "kernel.h"
 #include "python.bpf.h"
+#include "registers.bpf.h"
 #include "unwind.h"
 #include "unwind_step.h"
 #include "walk.bpf.h"
@@ -147,14 +148,6 @@ UNWIND_INLINE __u64 source_register(const struct unwind_source *source, __u32 nu
 
 /* --- registers that a walk begins with --- */
 
-/* The kernel's struct pt_regs, of which only the size is asked: its first members are what user
- * space knows as bpf_user_pt_regs_t. */
-struct pt_regs___kernel {
-} __attribute__((preserve_access_index));
-
-/* Of the kernel stack of a task, in bytes: arm64 with pages of 64 KiB has larger ones. */
-const volatile __u64 kernel_stack_size = 16384;
-
 /* False: of a 32-bit program. */
 #if defined(__TARGET_ARCH_x86)
 #define USER32_CS 0x23 /* arch/x86/include/asm/segment.h */
@@ -224,16 +217,10 @@ __noinline int registers_of_task(void)
 	struct task_struct *task = current_task();
 	struct walk *walk = current_walk();
 	bpf_user_pt_regs_t saved;
-	void *at;
 
 	if (!walk || !READ_TASK(task, mm, start_code))
 		return WALK_NO_USER;
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		at = (void *)bpf_task_pt_regs(task);
-	else
-		at = (void *)BPF_CORE_READ(task, stack) + kernel_stack_size -
-		     bpf_core_type_size(struct pt_regs___kernel);
-	if (bpf_probe_read_kernel(&saved, sizeof(saved), at))
+	if (bpf_probe_read_kernel(&saved, sizeof(saved), saved_registers(task)))
 		return WALK_NO_REGISTERS;
 	if (!copy_registers(&walk->leaf, &saved))
 		return WALK_UNCHECKED;

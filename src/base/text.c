@@ -363,3 +363,28 @@ int parse_number(const char *s, double *value)
 	*value = v;
 	return 0;
 }
+
+int parse_duration_ns(const char *s, uint64_t *nanoseconds)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = { { "ns", 1 }, { "us", 1e3 }, { "ms", 1e6 }, { "s", 1e9 } };
+	size_t digits = strspn(s, "0123456789.");
+	char number[TEXT_SHORT];
+	double value;
+
+	if (digits >= sizeof(number))
+		return -EINVAL;
+	memcpy(number, s, digits);
+	number[digits] = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(s + digits, units[i].unit) != 0)
+			continue;
+		if (parse_number(number, &value) < 0 || value * units[i].ns >= 0x1p63)
+			return -EINVAL;
+		*nanoseconds = (uint64_t)(value * units[i].ns + 0.5);
+		return 0;
+	}
+	return -EINVAL;
+}

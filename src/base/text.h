@@ -56,5 +56,7 @@ size_t text_distance(const char *a, const char *b);
 int parse_u64(const char *s, uint64_t *value);
 /* Non-negative decimal number ("10", "0.5"), whole string, finite. 0 or -EINVAL. */
 int parse_number(const char *s, double *value);
+/* A number and its unit, "500us", "1.5ms", "2s", "100ns", as nanoseconds. 0 or -EINVAL. */
+int parse_duration_ns(const char *s, uint64_t *nanoseconds);
 
 #endif

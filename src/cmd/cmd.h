@@ -15,7 +15,8 @@ struct verb {
 	int (*run)(int argc, char **argv);
 };
 
-extern const struct verb ps_verb, record_verb, report_verb, diff_verb, doctor_verb;
+extern const struct verb ps_verb, record_verb, report_verb, diff_verb, doctor_verb, stat_verb,
+	blame_verb, top_verb;
 
 /* For getopt_long() results '?' and ':' and misplaced arguments: logs what is wrong with a pointer
  * to --help (with "did you mean" among `names`, NULL-terminated, where given) and returns

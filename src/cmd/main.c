@@ -12,7 +12,8 @@
 #include "cmd/cmd.h"
 
 static const struct verb *const verbs[] = {
-	&record_verb, &report_verb, &diff_verb, &ps_verb, &doctor_verb,
+	&record_verb, &report_verb, &diff_verb, &stat_verb,
+	&blame_verb,  &top_verb,    &ps_verb,	&doctor_verb,
 };
 
 static void print_help(FILE *out)

@@ -29,6 +29,8 @@
 #include "container/container.h"
 #include "container/watch.h"
 #include "output/output.h"
+#include "signal/offcpu.h"
+#include "signal/sideband.h"
 #include "signal/signal.h"
 #include "signal/unwinder.h"
 #include "symbol/symbol.h"
@@ -46,9 +48,13 @@ struct options {
 	size_t npids, pids_capacity;
 	double duration; /* seconds; 0: until told to stop */
 	unsigned frequency;
-	bool by_frame_pointers; /* user stacks, rather than by unwind tables */
-	bool jvm_maps;		/* ask Java virtual machines for names */
-	bool debuginfod;	/* fetch debug files */
+	uint32_t states;    /* what is recorded of waits: bits 1 << enum ledger_state */
+	uint64_t threshold; /* ns */
+	bool wakers;
+	const char *of_waits, *of_samples; /* an option that only signals of that kind know */
+	bool by_frame_pointers;		   /* user stacks, rather than by unwind tables */
+	bool jvm_maps;			   /* ask Java virtual machines for names */
+	bool debuginfod;		   /* fetch debug files */
 	struct outputs *outputs;
 	bool has_outputs; /* -o or --format was given */
 	struct output_options view;
@@ -61,6 +67,7 @@ struct recording {
 	struct containers *containers;
 	struct symbols *symbols;
 	struct unwinder *unwinder;
+	struct sideband *sideband;
 	struct profile *profile;
 	struct watch *watch;
 	struct signal *signal;
@@ -90,6 +97,11 @@ static void print_help(void)
 	      "  -F HZ            samples a second and CPU, 1 to 20000 (99)\n"
 	      "  -o FILE          .pb.gz .folded .svg .html .speedscope.json .json; several\n"
 	      "                   are possible; - is standard output\n"
+	      "      --state NAME,...  of offcpu: runnable throttled disk network lock pipe "
+	      "memory\n"
+	      "                   child other idle all (all but idle)\n"
+	      "      --threshold TIME  of offcpu: leave out shorter waits, such as 1ms or 50us\n"
+	      "      --wakers     of offcpu: join the stacks of those that ended the waits\n"
 	      "      --format F   format of -o -, or of a FILE whose name does not tell\n"
 	      "      --icicle     flame graph with the root on top\n"
 	      "      --stacks HOW tables (default), or fp: by frame pointers alone\n"
@@ -122,6 +134,7 @@ static int parse_frequency(struct options *o, const char *text)
 {
 	uint64_t hz;
 
+	o->of_samples = "-F";
 	if (parse_u64(text, &hz) < 0 || hz < 1 || hz > FREQUENCY_MAX)
 		return usage_error("record", "'-F %s': a number from 1 to %d is expected", text,
 				   FREQUENCY_MAX);
@@ -162,7 +175,46 @@ static int parse_stacks(struct options *o, const char *text)
 	return EXIT_DONE;
 }
 
-enum { OPTION_FORMAT = 256, OPTION_ICICLE, OPTION_STACKS, OPTION_JVM_MAPS, OPTION_DEBUGINFOD };
+static int parse_states(struct options *o, const char *text)
+{
+	const char *names[LEDGER_STATES + 1] = { "all" }, *unknown, *near;
+	_cleanup_free_ char *name = NULL;
+	int n;
+
+	o->of_waits = "--state";
+	if (offcpu_parse_states(text, &o->states, &unknown, &n) == 0)
+		return EXIT_DONE;
+	for (int i = LEDGER_RUNNABLE; i < LEDGER_STATES; i++)
+		names[i] = offcpu_state_name((enum ledger_state)i);
+	name = xstrndup(unknown, (size_t)n);
+	near = nearest_name(name, names);
+	if (near)
+		return usage_error("record",
+				   "'--state %s': there is no state '%s' (did you mean '%s'?)",
+				   text, name, near);
+	return usage_error("record", "'--state %s': there is no state '%s'", text, name);
+}
+
+static int parse_threshold(struct options *o, const char *text)
+{
+	o->of_waits = "--threshold";
+	if (parse_duration_ns(text, &o->threshold) < 0)
+		return usage_error("record",
+				   "'--threshold %s': a time is expected, such as 1ms or 50us",
+				   text);
+	return EXIT_DONE;
+}
+
+enum {
+	OPTION_FORMAT = 256,
+	OPTION_ICICLE,
+	OPTION_STACKS,
+	OPTION_STATE,
+	OPTION_THRESHOLD,
+	OPTION_WAKERS,
+	OPTION_JVM_MAPS,
+	OPTION_DEBUGINFOD
+};
 
 static int parse_option(struct options *o, int c, const char *argument)
 {
@@ -188,6 +240,14 @@ static int parse_option(struct options *o, int c, const char *argument)
 		return EXIT_DONE;
 	case OPTION_STACKS:
 		return parse_stacks(o, argument);
+	case OPTION_STATE:
+		return parse_states(o, argument);
+	case OPTION_THRESHOLD:
+		return parse_threshold(o, argument);
+	case OPTION_WAKERS:
+		o->of_waits = "--wakers";
+		o->wakers = true;
+		return EXIT_DONE;
 	case OPTION_JVM_MAPS:
 		o->jvm_maps = true;
 		return EXIT_DONE;
@@ -215,6 +275,9 @@ static const struct option long_options[] = {
 	{ "format", required_argument, NULL, OPTION_FORMAT },
 	{ "icicle", no_argument, NULL, OPTION_ICICLE },
 	{ "stacks", required_argument, NULL, OPTION_STACKS },
+	{ "state", required_argument, NULL, OPTION_STATE },
+	{ "threshold", required_argument, NULL, OPTION_THRESHOLD },
+	{ "wakers", no_argument, NULL, OPTION_WAKERS },
 	{ "jvm-maps", no_argument, NULL, OPTION_JVM_MAPS },
 	{ "debuginfod", no_argument, NULL, OPTION_DEBUGINFOD },
 	{ "quiet", no_argument, NULL, 'q' },
@@ -261,6 +324,18 @@ static int parse_arguments(int argc, char **argv, struct options *o)
 			return status;
 		has_signal = true;
 	}
+}
+
+/* Options that the signal has no use for are a misunderstanding. */
+static int check_options(const struct options *o)
+{
+	if (o->of_waits && !o->signal->waits)
+		return usage_error("record", "'%s' is for 'record offcpu', not for '%s'",
+				   o->of_waits, o->signal->name);
+	if (o->of_samples && !o->signal->samples)
+		return usage_error("record", "'%s': '%s' sees every wait and samples none",
+				   o->of_samples, o->signal->name);
+	return EXIT_DONE;
 }
 
 /* --- set-up --- */
@@ -336,15 +411,32 @@ static int open_signal(struct recording *r)
 {
 	const struct signal_options options = {
 		.frequency = r->options->frequency,
+		.states = r->options->states,
+		.threshold = r->options->threshold,
+		.wakers = r->options->wakers,
 		.watch = r->watch,
 		.containers = r->containers,
 		.symbols = r->symbols,
+		.sideband = r->sideband,
 		.unwinder = r->unwinder,
 		.profile = r->profile,
 	};
 	int err = r->options->signal->open(&options, &r->signal);
 
 	return err ? err : add_fd(r, r->options->signal->fd(r->signal));
+}
+
+/* What stacks are read in the light of: who maps what, and how its frames are walked. */
+static int open_stacks(struct recording *r)
+{
+	int err = sideband_open(r->symbols, &r->sideband);
+
+	if (!err)
+		err = add_fd(r, sideband_fd(r->sideband));
+	if (err || r->options->by_frame_pointers)
+		return err;
+	err = unwinder_open(r->symbols, &r->unwinder);
+	return err ? err : add_fd(r, unwinder_fd(r->unwinder));
 }
 
 static void say(const struct recording *r, const char *what)
@@ -385,8 +477,7 @@ static int set_up(struct recording *r)
 	if (err)
 		return err;
 	say(r, "watching containers");
-	if (!r->options->by_frame_pointers)
-		err = unwinder_open(r->symbols, &r->unwinder);
+	err = open_stacks(r);
 	if (!err)
 		err = open_signal(r);
 	if (err)
@@ -412,6 +503,17 @@ static void show_progress(const struct recording *r)
 			 r->options->command ? "until the command ends" : "Ctrl-C ends it");
 }
 
+static void tick(struct recording *r)
+{
+	sideband_tick(r->sideband);
+	symbols_tick(r->symbols);
+	if (r->unwinder)
+		unwinder_tick(r->unwinder);
+	if (r->options->signal->tick)
+		r->options->signal->tick(r->signal);
+	show_progress(r);
+}
+
 /* Returns true when it is time to stop. */
 static bool handle(struct recording *r, int fd)
 {
@@ -427,12 +529,9 @@ static bool handle(struct recording *r, int fd)
 		r->command_ended = true;
 		return true;
 	}
-	if (fd == r->ticker) {
-		/* Level-triggered: must be read even if nobody wants the number. */
-		if (read(fd, &expirations, sizeof(expirations)) > 0)
-			r->options->signal->tick(r->signal);
-		show_progress(r);
-	}
+	/* Level-triggered: must be read even if nobody wants the number. */
+	if (fd == r->ticker && read(fd, &expirations, sizeof(expirations)) > 0)
+		tick(r);
 	return false;
 }
 
@@ -473,6 +572,7 @@ static void note_losses(const struct recording *r)
 	struct lost lost[LOST_MAX];
 	size_t n = r->options->signal->lost(r->signal, lost);
 	const struct lost watch[] = {
+		{ "mapping events", "perf's ring was full", sideband_lost(r->sideband) },
 		{ "container events", "their ring was full", watch_lost_events(r->watch) },
 		{ "cgroups or processes to watch", "there were more than the filter holds",
 		  watch_lost_targets(r->watch) },
@@ -527,6 +627,7 @@ static void close_recording(struct recording *r)
 	if (r->signal)
 		r->options->signal->close(r->signal);
 	unwinder_close(r->unwinder);
+	sideband_close(r->sideband);
 	watch_close(r->watch);
 	command_close(&r->command);
 	profile_free(r->profile);
@@ -545,7 +646,8 @@ static int write_results(const struct recording *r)
 	int err;
 
 	if (!profile_count_samples(r->profile))
-		log_warn("no samples: nothing that was watched ran on a CPU");
+		log_warn("no samples: nothing that was watched %s",
+			 r->options->signal->samples ? "ran on a CPU" : "waited");
 	err = outputs_write_all(o->outputs, r->profile, &o->view);
 	if (!err)
 		say(r, "written");
@@ -592,11 +694,14 @@ static int run(int argc, char **argv)
 	struct options o = {
 		.signal = signals[0],
 		.frequency = FREQUENCY_DEFAULT,
+		.states = OFFCPU_STATES_DEFAULT,
 		.outputs = outputs_new(),
 		.view.value = -1,
 	};
 	int status = parse_arguments(argc, argv, &o);
 
+	if (status == EXIT_DONE)
+		status = check_options(&o);
 	if (status == EXIT_DONE && privileges_check() < 0)
 		status = EXIT_FAILED;
 	if (status == EXIT_DONE && !o.has_outputs)

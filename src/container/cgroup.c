@@ -37,9 +37,8 @@ static const char *const controllers[] = {
 };
 
 static const char *const v1_uses[V1_USES] = {
-	[V1_CPU_QUOTA] = "cpu",
-	[V1_CPU_TIME] = "cpuacct",
-	[V1_MEMORY_USE] = "memory",
+	[V1_CPU_QUOTA] = "cpu",	  [V1_CPU_TIME] = "cpuacct", [V1_MEMORY_USE] = "memory",
+	[V1_PERF] = "perf_event", [V1_BLOCK_IO] = "blkio",
 };
 
 /* --- mounts --- */

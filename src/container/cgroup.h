@@ -16,7 +16,7 @@
 enum { HIERARCHY_V2, HIERARCHY_V1, HIERARCHIES };
 
 /* Mounts of v1 whose files tell of usage, besides the chosen controller's. */
-enum v1_use { V1_CPU_QUOTA, V1_CPU_TIME, V1_MEMORY_USE, V1_USES };
+enum v1_use { V1_CPU_QUOTA, V1_CPU_TIME, V1_MEMORY_USE, V1_PERF, V1_BLOCK_IO, V1_USES };
 
 struct hierarchy {
 	char *mount; /* as we open it, the options' root in front; NULL: not mounted */

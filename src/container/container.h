@@ -76,6 +76,11 @@ int containers_v1_hierarchy(const struct containers *c);
  * known yet is looked for on disk once, then again only after an announcement.
  */
 const struct container *containers_by_cgroup(struct containers *c, uint64_t v2_id, uint64_t v1_id);
+/* Were the cgroups of such a task removed? Then it is no more. False when that cannot be told. One
+ * system call or two. */
+bool containers_cgroups_are_gone(const struct containers *c, uint64_t v2_id, uint64_t v1_id);
+/* Cgroups that were seen, of all hierarchies. */
+size_t containers_count_cgroups(const struct containers *c);
 const struct container *containers_host(const struct containers *c);
 /* By /proc/PID/cgroup. Never NULL: the host if the process is gone. */
 const struct container *containers_by_pid(struct containers *c, pid_t pid);
@@ -130,5 +135,34 @@ struct container_usage {
 };
 void containers_usage(struct containers *c, const struct container *container,
 		      struct container_usage *usage);
+
+/* --- counts, for stat: they only grow, so two readings tell what happened between --- */
+
+struct container_counts {
+	/* Page faults of what is in it and below, and those of them that had to wait for a device.
+	 * From memory.stat (v1, else v2); the host's from /proc/vmstat, which is the whole
+	 * machine's. */
+	uint64_t faults, major_faults;
+	/* Of its own CPU quota, from cpu.stat (v1, else v2). */
+	uint64_t periods, throttled_periods, throttled_ns;
+	double cpu_limit; /* CPUs by quota, 0 none; the only one that does not grow */
+	bool has_faults, has_periods;
+};
+void containers_counts(struct containers *c, const struct container *container,
+		       struct container_counts *counts);
+
+/* --- bytes that it moved, for top: they only grow while it runs --- */
+
+struct container_traffic {
+	uint64_t io;  /* read and written, block devices: blkio (v1) or io.stat */
+	uint64_t net; /* received and sent, all interfaces of its own network namespace but lo */
+	bool has_io, has_net;
+};
+void containers_traffic(struct containers *c, const struct container *container,
+			struct container_traffic *traffic);
+
+/* Its cgroup as perf_event_open() wants it: a directory of v1's perf_event controller where that is
+ * mounted, else of v2. The caller closes it. Negative errno. */
+int containers_perf_cgroup(struct containers *c, const struct container *container);
 
 #endif

@@ -310,6 +310,23 @@ void containers_on_mkdir(struct containers *c, int number, uint64_t id, const ch
 	}
 }
 
+static bool is_gone(const struct containers *c, int hierarchy, uint64_t id)
+{
+	_cleanup_free_ char *path = NULL;
+
+	return id && cgroups_path_of(&c->cgroups, hierarchy, id, &path) == -ENOENT;
+}
+
+bool containers_cgroups_are_gone(const struct containers *c, uint64_t v2_id, uint64_t v1_id)
+{
+	return is_gone(c, HIERARCHY_V2, v2_id) || is_gone(c, HIERARCHY_V1, v1_id);
+}
+
+size_t containers_count_cgroups(const struct containers *c)
+{
+	return c->nnodes;
+}
+
 void containers_on_rmdir(struct containers *c, int number, uint64_t id)
 {
 	int hierarchy = hierarchy_of(c, number);

@@ -3,11 +3,14 @@
  * What a container uses, out of the files of its cgroup. v1 where the controllers are there (a
  * hybrid host's v2 has none), else v2; the two spell the same things differently.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "container/registry.h"
@@ -79,8 +82,8 @@ static void cpu_time(const struct containers *c, const struct container *contain
 		u->cpu_ns = microseconds * 1000;
 }
 
-static void cpu_limit(const struct containers *c, const struct container *container,
-		      struct container_usage *u)
+/* CPUs; 0: no quota. */
+static double cpu_limit(const struct containers *c, const struct container *container)
 {
 	_cleanup_free_ char *quota = read_v1(c, container, V1_CPU_QUOTA, "cpu.cfs_quota_us");
 	_cleanup_free_ char *period = read_v1(c, container, V1_CPU_QUOTA, "cpu.cfs_period_us");
@@ -91,9 +94,8 @@ static void cpu_limit(const struct containers *c, const struct container *contai
 	if (quota && period)
 		q = atoll(quota), p = atoll(period);
 	else if (!max || sscanf(max, "%lld %lld", &q, &p) != 2)
-		return;
-	if (q > 0 && p > 0)
-		u->cpu_limit = (double)q / (double)p;
+		return 0;
+	return q > 0 && p > 0 ? (double)q / (double)p : 0;
 }
 
 /* The working set: what could not be dropped without asking anybody, as kubelet and docker count
@@ -143,12 +145,88 @@ static int count_processes(const char *path, uint64_t id, void *context)
 	return 0;
 }
 
+static void throttling(const struct containers *c, const struct container *container,
+		       struct container_counts *n)
+{
+	_cleanup_free_ char *v1 = read_v1(c, container, V1_CPU_QUOTA, "cpu.stat");
+	_cleanup_free_ char *v2 = NULL;
+	uint64_t microseconds;
+
+	if (v1) {
+		n->has_periods = field(v1, "nr_periods", &n->periods) &&
+				 field(v1, "nr_throttled", &n->throttled_periods) &&
+				 field(v1, "throttled_time", &n->throttled_ns);
+		return;
+	}
+	v2 = read_v2(c, container, "cpu.stat");
+	n->has_periods = field(v2, "nr_periods", &n->periods) &&
+			 field(v2, "nr_throttled", &n->throttled_periods) &&
+			 field(v2, "throttled_usec", &microseconds);
+	if (n->has_periods)
+		n->throttled_ns = microseconds * 1000;
+}
+
+static void faults(const struct containers *c, const struct container *container,
+		   struct container_counts *n)
+{
+	_cleanup_free_ char *v1 = read_v1(c, container, V1_MEMORY_USE, "memory.stat");
+	_cleanup_free_ char *v2 = NULL;
+
+	/* v1 counts a cgroup on its own, too; v2 always with those below. */
+	if (v1) {
+		n->has_faults = field(v1, "total_pgfault", &n->faults) &&
+				field(v1, "total_pgmajfault", &n->major_faults);
+		return;
+	}
+	v2 = read_v2(c, container, "memory.stat");
+	n->has_faults = field(v2, "pgfault", &n->faults) &&
+			field(v2, "pgmajfault", &n->major_faults);
+}
+
+static void faults_of_machine(const struct containers *c, struct container_counts *n)
+{
+	_cleanup_free_ char *path = xasprintf("%s/proc/vmstat", c->root);
+	_cleanup_free_ char *text = NULL;
+
+	n->has_faults = read_file(path, FILE_MAX, &text, NULL) == 0 &&
+			field(text, "pgfault", &n->faults) &&
+			field(text, "pgmajfault", &n->major_faults);
+}
+
+void containers_counts(struct containers *c, const struct container *container,
+		       struct container_counts *counts)
+{
+	*counts = (struct container_counts){ 0 };
+	if (container->kind == OWNER_HOST) {
+		faults_of_machine(c, counts);
+		return;
+	}
+	counts->cpu_limit = cpu_limit(c, container);
+	throttling(c, container, counts);
+	faults(c, container, counts);
+}
+
+int containers_perf_cgroup(struct containers *c, const struct container *container)
+{
+	const char *v1 = c->cgroups.use[V1_PERF];
+	const struct hierarchy *h = &c->cgroups.at[v1 ? HIERARCHY_V1 : HIERARCHY_V2];
+	const char *mount = v1 ? v1 : h->mount;
+
+	if (!mount)
+		return -ENOENT;
+
+	_cleanup_free_ char *path = cgroups_file(mount, h->base, path_of(container), "");
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 void containers_usage(struct containers *c, const struct container *container,
 		      struct container_usage *usage)
 {
 	*usage = (struct container_usage){ .memory_limit = UINT64_MAX };
 	cpu_time(c, container, usage);
-	cpu_limit(c, container, usage);
+	usage->cpu_limit = cpu_limit(c, container);
 	memory(c, container, usage);
 	/* A process is in every hierarchy, but on a hybrid host not always in its container's
 	 * cgroup of each. */

@@ -11,6 +11,8 @@
 #include "base/cleanup.h"
 
 static const char *const default_roots[] = { "container", "thread" };
+/* Of wall time, which is all states of threads together. */
+static const char *const wall_roots[] = { "container", "state", "thread" };
 
 /* How headings call a value; others go by their own type name. */
 static const struct {
@@ -19,6 +21,7 @@ static const struct {
 	{ "cpu", "CPU time" },
 	{ "samples", "CPU samples" },
 	{ "offcpu", "Off-CPU time" },
+	{ "wall", "Wall time" },
 };
 
 static const char *signal_words(const char *type)
@@ -94,10 +97,12 @@ static void choose_roots(struct view *v, const struct profile *a, const struct p
 		return;
 	}
 	/* A profile of another tool has no containers: a level of "-" would only be in the way. */
-	for (size_t i = 0; i < ARRAY_SIZE(default_roots); i++)
-		if (view_has_label(a, default_roots[i]) ||
-		    (b && view_has_label(b, default_roots[i])))
-			v->roots[n++] = default_roots[i];
+	const bool is_wall = strcmp(v->type, "wall") == 0;
+	const char *const *roots = is_wall ? wall_roots : default_roots;
+
+	for (size_t i = 0; i < (is_wall ? ARRAY_SIZE(wall_roots) : ARRAY_SIZE(default_roots)); i++)
+		if (view_has_label(a, roots[i]) || (b && view_has_label(b, roots[i])))
+			v->roots[n++] = roots[i];
 }
 
 static void read_head(struct view *v, const struct profile *p)

@@ -101,7 +101,9 @@ struct ledger_window {
 	struct blame *blame; /* in no order */
 	size_t nblame;
 	uint64_t waited,
-		attributed;    /* ns of waiting for a CPU: all; for which somebody is to blame */
+		attributed; /* ns of waiting for a CPU: all; for which somebody is to blame */
+	/* Of the rest, in ns: began before what its CPU remembers; the kernel's map was full. */
+	uint64_t forgotten, no_room;
 	uint64_t astray;       /* events that did not fit, hence the unaccounted part */
 	uint64_t without_slot; /* cgroups that found no slot */
 };

@@ -328,25 +328,34 @@ void sideband_tick(struct sideband *s)
 int sideband_open(struct symbols *symbols, struct sideband **out)
 {
 	struct sideband *s = xcalloc(1, sizeof(*s));
-	struct cpus cpus;
 	int err;
 
 	s->symbols = symbols;
 	s->has_build_id = true;
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
-	err = s->epoll < 0 ? -errno : cpus_read(&cpus);
-	if (!err)
-		err = open_online(s, &cpus);
-	if (err) {
-		log_error(
-			"cannot watch mappings by perf_event_open: %s ('plimsoll doctor' says what "
-			"is missing)",
-			strerror(-err));
-		sideband_close(s);
+	if (s->epoll < 0) {
+		err = -errno;
+		log_error("cannot watch mappings: %s", strerror(-err));
+		free(s);
 		return err;
 	}
 	*out = s;
 	return 0;
+}
+
+int sideband_start(struct sideband *s)
+{
+	struct cpus cpus;
+	int err = cpus_read(&cpus);
+
+	if (!err)
+		err = open_online(s, &cpus);
+	if (err)
+		log_error(
+			"cannot watch mappings by perf_event_open: %s ('plimsoll doctor' says what "
+			"is missing)",
+			strerror(-err));
+	return err;
 }
 
 void sideband_close(struct sideband *s)

@@ -12,9 +12,13 @@
 
 struct sideband;
 
-/* Opens one event a CPU. 0 or negative errno, logged. */
+/* 0 or negative errno, logged. */
 int sideband_open(struct symbols *symbols, struct sideband **out);
 void sideband_close(struct sideband *s);
+
+/* Opens one event a CPU, unless it is open already: just before the first sample is taken, so that
+ * nothing is told in vain. 0 or negative errno, logged. */
+int sideband_start(struct sideband *s);
 
 /* An epoll fd, readable when a ring is half full. */
 int sideband_fd(const struct sideband *s);

@@ -6,6 +6,8 @@
 
 const struct signal_ops *const signals[] = {
 	&cpu_signal,
+	&offcpu_signal,
+	&ledger_signal,
 	NULL,
 };
 

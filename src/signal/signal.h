@@ -15,7 +15,10 @@
 #include "profile/profile.h"
 #include "symbol/symbol.h"
 
+struct meaning;
+struct sideband;
 struct signal;
+struct stacks;
 struct unwinder;
 struct watch;
 
@@ -27,18 +30,36 @@ struct lost {
 };
 #define LOST_MAX 16
 
+/* Where a signal's samples go when it is a part of another one, instead of the profile. */
+struct sample_sink {
+	void *context;
+	/* So many ticks of the clock found this stack on a CPU. */
+	void (*add_running)(void *context, struct stacks *stacks, const struct meaning *meaning,
+			    uint64_t count);
+	/* A thread was so long in a state (bpf/ledger.h), waiting at this stack. */
+	void (*add_state)(void *context, struct stacks *stacks, const struct meaning *meaning,
+			  unsigned state, uint64_t ns);
+};
+
 struct signal_options {
 	unsigned frequency;  /* samples a second and CPU */
+	uint32_t states;     /* to be recorded: bits 1 << enum ledger_state */
+	uint64_t threshold;  /* ns; shorter waits are left out */
+	bool wakers;	     /* join the stacks of those that end a wait */
 	struct watch *watch; /* who is there; owns the kernel-side filter */
 	struct containers *containers;
 	struct symbols *symbols;
-	struct unwinder *unwinder; /* NULL: user stacks are walked by frame pointers */
-	struct profile *profile;   /* receives the samples */
+	struct sideband *sideband;	/* drained by the signal before its own records */
+	struct unwinder *unwinder;	/* NULL: user stacks are walked by frame pointers */
+	struct profile *profile;	/* receives the samples */
+	const struct sample_sink *sink; /* or this does, if it is not NULL */
 };
 
 struct signal_ops {
 	const char *name;    /* "cpu", as on the command line */
 	const char *summary; /* one line for --help */
+	bool samples;	     /* knows of a frequency */
+	bool waits;	     /* knows of states, a threshold and wakers */
 	/* Loads and attaches; from here on samples are gathered. 0 or negative errno, logged with
 	 * the remedy. */
 	int (*open)(const struct signal_options *options, struct signal **out);
@@ -46,7 +67,7 @@ struct signal_ops {
 	int (*fd)(const struct signal *signal);
 	/* Moves what is ready into the model. `last`: everything. 0 or negative errno. */
 	int (*drain)(struct signal *signal, bool last);
-	/* Called about once a second: CPU hotplug, maps that fill up. */
+	/* Called about once a second, or NULL: CPU hotplug, maps that fill up. */
 	void (*tick)(struct signal *signal);
 	/* Stops gathering; drain(last) follows. */
 	void (*stop)(struct signal *signal);
@@ -56,6 +77,8 @@ struct signal_ops {
 
 /* The signals, each defined in the file of its name. */
 extern const struct signal_ops cpu_signal;
+extern const struct signal_ops offcpu_signal;
+extern const struct signal_ops ledger_signal;
 
 /* Ends with NULL. */
 extern const struct signal_ops *const signals[];

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/cpu.h"
+#include "bpf/stacks.h"
 
 struct space;
 struct walked_sample;

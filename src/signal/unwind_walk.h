@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/cpu.h"
+#include "bpf/stacks.h"
 #include "signal/unwind_spaces.h"
 #include "signal/unwind_tables.h"
 

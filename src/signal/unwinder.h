@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/cpu.h"
+#include "bpf/stacks.h"
 #include "signal/unwind_deferred.h"
 #include "signal/unwind_maps.h"
 #include "symbol/symbol.h"

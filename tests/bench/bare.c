@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loads bare.bpf.o and runs it on every CPU's clock until it is told to stop.
+ * Loads an object and runs its program until it is told to stop: with HZ on every CPU's clock, else
+ * where the program's section says.
  *
- *     bare OBJECT HZ
+ *     bare OBJECT [HZ]
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int attach(struct bpf_program *program, int cpu, unsigned long hz)
+static int attach_to_clock(struct bpf_program *program, int cpu, unsigned long hz)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
@@ -37,15 +38,26 @@ static int attach(struct bpf_program *program, int cpu, unsigned long hz)
 	return 0;
 }
 
+static int attach(struct bpf_program *program, const char *hz)
+{
+	if (!hz && !bpf_program__attach(program)) {
+		perror("bare: attach");
+		return -1;
+	}
+	for (int cpu = 0; hz && cpu < libbpf_num_possible_cpus(); cpu++)
+		if (attach_to_clock(program, cpu, strtoul(hz, NULL, 10)) < 0)
+			return -1;
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct bpf_object *object;
-	struct bpf_program *program;
 	sigset_t stop;
 	int signal;
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: bare OBJECT HZ\n");
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: bare OBJECT [HZ]\n");
 		return 2;
 	}
 	sigemptyset(&stop);
@@ -57,10 +69,8 @@ int main(int argc, char **argv)
 		perror("bare: load");
 		return 1;
 	}
-	program = bpf_object__find_program_by_name(object, "on_tick");
-	for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++)
-		if (attach(program, cpu, strtoul(argv[2], NULL, 10)) < 0)
-			return 1;
+	if (attach(bpf_object__next_program(object, NULL), argc > 2 ? argv[2] : NULL))
+		return 1;
 	sigwait(&stop, &signal);
 	return 0;
 }

@@ -88,14 +88,13 @@ def build():
     architecture = {"x86_64": "x86", "aarch64": "arm64"}[os.uname().machine]
     triple = subprocess.run(["gcc", "-dumpmachine"], capture_output=True, text=True, check=True)
     flags = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-fno-omit-frame-pointer", "-Wall", "-Wextra", "-Werror"]
-    for command in (
-        ["gcc", *flags, "-fno-optimize-sibling-calls", "-o", BUILT / "load", HERE / "load.c", "-pthread"],
-        ["gcc", *flags, "-o", BUILT / "measure", HERE / "measure.c"],
-        ["gcc", *flags, "-o", BUILT / "bare", HERE / "bare.c", "-lbpf"],
-        [clang, "-target", "bpf", "-mcpu=v3", "-O2", "-g", f"-D__TARGET_ARCH_{architecture}",
-         "-I/usr/include/" + triple.stdout.strip(), "-c", HERE / "bare.bpf.c", "-o", BUILT / "bare.bpf.o"],
-    ):
-        subprocess.run(command, check=True)
+    bpf_flags = ["-target", "bpf", "-mcpu=v3", "-O2", "-g", f"-D__TARGET_ARCH_{architecture}",
+                 "-I/usr/include/" + triple.stdout.strip()]
+    own_flags = {"load": ["-fno-optimize-sibling-calls", "-pthread"], "sleepers": ["-pthread"], "bare": ["-lbpf"]}
+    for name in ("load", "measure", "ping_pong", "sleepers", "bare"):
+        subprocess.run(["gcc", *flags, "-o", BUILT / name, HERE / f"{name}.c", *own_flags.get(name, [])], check=True)
+    for name in ("bare", "bare_switch"):
+        subprocess.run([clang, *bpf_flags, "-c", HERE / f"{name}.bpf.c", "-o", BUILT / f"{name}.bpf.o"], check=True)
 
 
 @contextlib.contextmanager

@@ -148,14 +148,14 @@ def cgroup_parents():
 
 
 @contextlib.contextmanager
-def crowd(number, percent="0.1", program=lambda i: BUILT / "load"):
-    """So many containers as Docker lays them out, a process each that works that much of every second."""
+def crowd(number, command=lambda i: [BUILT / "load", "1", "0.1"]):
+    """So many containers as Docker lays them out, in each the process that `command` gives for its number."""
     parents = [path / f"plimsoll-bench-{os.getpid()}" for path in cgroup_parents()]
     processes, folders = [], []
     try:
         for i in range(number):
             identity = hashlib.sha256(str(i).encode()).hexdigest()
-            process = subprocess.Popen([program(i), "1", percent])
+            process = subprocess.Popen(command(i))
             processes.append(process)
             for parent in parents:
                 folder = parent / "docker" / identity

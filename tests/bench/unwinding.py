@@ -101,7 +101,7 @@ def images(table, cwd):
     recorder = Run([PLIMSOLL, "record", "-v", "-F", "199", "-o", "images.pb.gz"], cwd)
     try:
         time.sleep(2)
-        with crowd(CONTAINERS, "1", lambda i: shutil.copy(BUILT / "load", copies / str(i))):
+        with crowd(CONTAINERS, lambda i: [shutil.copy(BUILT / "load", copies / str(i)), "1", "1"]):
             time.sleep(10)
     finally:
         recorder.stop()

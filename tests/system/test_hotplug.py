@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from accounts import assert_same_shares, running_states, stat
 from plimsoll import Recording, total, wait_until
 
 CPU = os.cpu_count() - 1
@@ -73,3 +74,17 @@ def test_a_cpu_that_goes_ends_nothing(hotplug, burner, tmp_path):
         time.sleep(1.5)
     # With its CPU gone it ran on another one, and was sampled there.
     assert total(recording.profile.where(pid=process.pid)) > 300
+
+
+def test_accounts_add_up_when_a_cpu_goes_and_comes(hotplug, runc, new_root):
+    def go_and_come():
+        for on in (False, True):
+            time.sleep(1)
+            switch(on)
+
+    rounds = ["-n", "4", "sleep=30", "burn=20", "pipe=25", "futex=25"]
+    with running_states(runc, "moved", new_root("hotplug", "states"), *rounds) as states:
+        ledger = stat("-c", "moved", seconds=4, meanwhile=go_and_come)
+        expected = states.account(ledger.begin, ledger.end)
+    assert ledger.total("moved") == pytest.approx(states.threads * ledger.wall, rel=0.005)
+    assert_same_shares(ledger.ns("moved"), expected)

@@ -26,7 +26,9 @@ class Runc:
         return self
 
     def bundle(self, name, argv, root, cgroups_path, annotations=None, env=(), cwd="/",
-               memory_limit=None):
+               memory_limit=None, resources=None, mounts=()):
+        """`resources` and `mounts` are further entries of the bundle's own."""
+        limits = {"memory": {"limit": memory_limit}} if memory_limit else {}
         folder = os.path.join(self.folder, name)
         os.makedirs(folder)
         config = {
@@ -44,12 +46,13 @@ class Runc:
                 {"destination": "/proc", "type": "proc", "source": "proc"},
                 {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
                  "options": ["mode=755"]},
+                *mounts,
             ],
             "annotations": annotations or {},
             "linux": {
                 "cgroupsPath": cgroups_path,
                 "namespaces": [{"type": t} for t in ("pid", "mount", "ipc", "uts")],
-                "resources": {"memory": {"limit": memory_limit}} if memory_limit else {},
+                "resources": {**limits, **(resources or {})},
             },
         }
         with open(os.path.join(folder, "config.json"), "w") as f:

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a verb that measures waits for: descriptors, timers, and the signals that end it early.
+ */
+#ifndef PLIMSOLL_CMD_LOOP_H
+#define PLIMSOLL_CMD_LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LOOP_TIMERS_MAX 4
+#define LOOP_READY_MAX	8
+
+struct loop {
+	int epoll;
+	int signals; /* readable when SIGINT, SIGTERM or SIGHUP came; never read: it stays so */
+	int timers[LOOP_TIMERS_MAX];
+	size_t ntimers;
+};
+
+/* Blocks the three signals for good. 0 or negative errno; loop_close() afterwards in any case. */
+int loop_open(struct loop *loop);
+void loop_close(struct loop *loop);
+/* 0 or negative errno, that in errno if `fd` is negative. The descriptor stays the caller's. */
+int loop_add(const struct loop *loop, int fd);
+/* A timer of CLOCK_MONOTONIC: its descriptor, which the loop owns, or negative errno. */
+int loop_add_timer(struct loop *loop, double seconds, bool repeats);
+/* How often a timer fired since it was asked last. */
+uint64_t loop_fired(int timer);
+/* Waits; the descriptors that are ready. Their number (0: a signal handler ran) or negative
+ * errno. */
+int loop_wait(const struct loop *loop, int ready[LOOP_READY_MAX]);
+
+/* libbpf's own messages are told only to who asked for all there is: what fails, we explain. */
+void loop_hush_libbpf(void);
+
+uint64_t clock_ns(int clock); /* of clock_gettime() */
+
+#endif
