@@ -56,8 +56,8 @@ static void every_signal_is_whole_and_found_by_its_name(void **state)
 
 		assert_ptr_equal(signal_by_name(s->name), s);
 		assert_non_null(s->summary);
-		assert_true(s->open && s->fd && s->drain && s->tick && s->stop && s->lost &&
-			    s->close);
+		/* `tick` is for those that need one. */
+		assert_true(s->open && s->fd && s->drain && s->stop && s->lost && s->close);
 	}
 	assert_null(signal_by_name("no such signal"));
 }
