@@ -125,9 +125,12 @@ static void add_state(void *context, struct stacks *stacks, const struct meaning
 {
 	const int64_t value = (int64_t)ns;
 	struct signal *s = context;
+	uint32_t thread;
 
 	if (state == LEDGER_RUNNING) {
-		s->threads[thread_of(s, stacks, m)].ran += ns;
+		/* Before the array is looked at: a new thread may move it. */
+		thread = thread_of(s, stacks, m);
+		s->threads[thread].ran += ns;
 		return;
 	}
 	profile_add(s->profile, m->stack,
