@@ -35,6 +35,4 @@ int loop_wait(const struct loop *loop, int ready[LOOP_READY_MAX]);
 /* libbpf's own messages are told only to who asked for all there is: what fails, we explain. */
 void loop_hush_libbpf(void);
 
-uint64_t clock_ns(int clock); /* of clock_gettime() */
-
 #endif

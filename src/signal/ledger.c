@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "container/watch.h"
@@ -79,14 +80,6 @@ struct ledger {
 	size_t dump_size, dump_capacity;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* --- cuts --- */
 
 static void sleep_until(uint64_t ns)
@@ -102,7 +95,7 @@ static void make_cut(struct ledger *l)
 {
 	l->bpf->bss->previous_cut = l->bpf->bss->cut;
 	l->phase = !l->phase;
-	l->taken = (now_ns() + CUT_AHEAD) & ~1ULL;
+	l->taken = (clock_ns(CLOCK_MONOTONIC) + CUT_AHEAD) & ~1ULL;
 	__atomic_store_n(&l->bpf->bss->cut, LEDGER_CUT(l->taken, l->phase), __ATOMIC_RELEASE);
 	sleep_until(l->taken + CUT_SETTLE);
 }
@@ -269,7 +262,7 @@ static void take_in(struct ledger *l, unsigned int phases)
 {
 	for (uint32_t slot = 0; slot < l->slots; slot++)
 		take_in_slot(l, slot, phases);
-	l->histograms = now_ns();
+	l->histograms = clock_ns(CLOCK_MONOTONIC);
 }
 
 /* --- readings --- */
@@ -389,7 +382,7 @@ static void look_at_slot(struct ledger *l, uint32_t slot, uint64_t now)
 
 void ledger_tick(struct ledger *l)
 {
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
 	if (l->stopped)
 		return;

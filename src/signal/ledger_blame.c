@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 
 /* Sums that are read in one system call. A bucket of the kernel's hash must fit. */
@@ -228,10 +228,8 @@ static void read_stolen(struct blame_reading *r)
 static struct blame_reading *reading_new(const struct ledger_blame *b)
 {
 	struct blame_reading *r = xcalloc(1, sizeof(*r));
-	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	r->taken = (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	r->taken = clock_ns(CLOCK_MONOTONIC);
 	r->ncpus = b->options.ncpus;
 	r->stolen = xcalloc(r->ncpus, sizeof(*r->stolen));
 	read_stolen(r);

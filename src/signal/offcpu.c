@@ -15,11 +15,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/index.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -387,10 +387,7 @@ static int offcpu_drain(struct signal *s, bool last)
 
 static void offcpu_stop(struct signal *s)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	s->bpf->bss->stopped_at = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+	s->bpf->bss->stopped_at = clock_ns(CLOCK_MONOTONIC);
 	offcpu_bpf__detach(s->bpf);
 }
 
