@@ -13,6 +13,7 @@
 #define PLIMSOLL_BPF_BLAME_BPF_H
 
 #include "blame.h"
+#include "hash.h"
 #include "kernel.h"
 #include "ledger.h"
 
@@ -20,6 +21,7 @@
  * the CPU's time. */
 #define BLAME_STEPS_LEAST 8
 #define BLAME_STEP_SHIFT  12
+#define BLAME_BLOCK	   32 /* steps that one call goes at most */
 /* Moments that are drawn, one of each quarter of what is left. */
 #define BLAME_DRAWS 4
 
@@ -38,7 +40,15 @@ struct {
 	__type(value, u64); /* ns */
 } ledger_blame SEC(".maps");
 
-/* Not per-CPU: a wait also ends when another CPU takes the thread away. */
+/* These are not per-CPU maps: a wait also ends when another CPU takes the thread away. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BLAME_SETS); /* times the number of possible CPUs, set before load */
+	__type(key, u32);
+	__type(value, struct blame_debts);
+} blame_debts SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -77,7 +87,28 @@ static __always_inline void blame_found(u32 cpu, u32 slot, u64 now)
 		ring->now.since = now;
 }
 
-static __always_inline void blame_charge(u32 victim, u32 culprit, u32 cpu, u64 ns)
+/* In the sums of the CPU, if they have room. */
+static __always_inline bool blame_charge_cpu(u32 victim, u32 culprit, u32 cpu, u64 ns)
+{
+	u64 pair = BLAME_PAIR(victim, culprit);
+	u32 key = cpu * BLAME_SETS + (u32)(hash_mix(0, pair) >> 32) % BLAME_SETS;
+	struct blame_debts *set = bpf_map_lookup_elem(&blame_debts, &key);
+
+	if (!set)
+		return false;
+#pragma unroll
+	for (u32 i = 0; i < BLAME_WAYS; i++) {
+		if (!set->ways[i].pair)
+			set->ways[i].pair = pair;
+		if (set->ways[i].pair == pair) {
+			set->ways[i].ns += ns;
+			return true;
+		}
+	}
+	return false;
+}
+
+static __noinline int blame_charge_map(u32 victim, u32 culprit, u32 cpu, u64 ns)
 {
 	struct ledger_blame_key key = { .victim = victim, .culprit = culprit, .cpu = cpu };
 	u64 *sum = bpf_map_lookup_elem(&ledger_blame, &key), none = 0;
@@ -88,6 +119,13 @@ static __always_inline void blame_charge(u32 victim, u32 culprit, u32 cpu, u64 n
 		sum = bpf_map_lookup_elem(&ledger_blame, &key);
 	}
 	__sync_fetch_and_add(sum ? sum : &blame_no_room, ns);
+	return 0;
+}
+
+static __always_inline void blame_charge(u32 victim, u32 culprit, u32 cpu, u64 ns)
+{
+	if (!blame_charge_cpu(victim, culprit, cpu, ns))
+		blame_charge_map(victim, culprit, cpu, ns);
 }
 
 /*
@@ -109,6 +147,24 @@ __noinline u64 blame_step(u32 victim, u32 cpu, u64 at, u64 begin, u64 end)
 	else if (since < end)
 		blame_charge(victim, run->slot, cpu, end - since);
 	return since;
+}
+
+/*
+ * The runs before number `at`, `until` and later, but no more than a block of them, as far as they
+ * overlap with [begin, end). Returns the number of the last one. The verifier goes through each
+ * turn of a loop, so a block is a function of its own.
+ */
+__noinline u64 blame_block(u64 victim_and_cpu, u64 at, u64 until, u64 begin, u64 end)
+{
+	u64 since;
+
+	for (u32 i = 0; i < BLAME_BLOCK && at > until && end > begin; i++) {
+		at--;
+		since = blame_step(victim_and_cpu >> 32, (u32)victim_and_cpu, at, begin, end);
+		if (since < end)
+			end = since;
+	}
+	return at;
 }
 
 /* 1: run number `at` exists, is not older than `first`, and began after `moment`. */
@@ -158,7 +214,7 @@ __noinline int blame_draw(u32 victim, u32 cpu, u64 last, u64 begin, u64 end)
 __noinline int blame_walk(u32 victim, u32 cpu, u64 begin, u64 end)
 {
 	struct blame_ring *ring = bpf_map_lookup_elem(&blame_rings, &cpu);
-	u64 at, first, since, steps = BLAME_STEPS_LEAST;
+	u64 at, first, until, since, steps = BLAME_STEPS_LEAST;
 
 	if (!ring)
 		return 0;
@@ -170,11 +226,10 @@ __noinline int blame_walk(u32 victim, u32 cpu, u64 begin, u64 end)
 		blame_charge(victim, ring->now.slot, cpu, end - since);
 		end = since;
 	}
-	for (u32 i = 0; i < BLAME_RUNS; i++) {
-		if (i >= steps || at <= first || end <= begin)
-			break;
-		at--;
-		since = blame_step(victim, cpu, at, begin, end);
+	until = at - first > steps ? at - steps : first;
+	for (u32 i = 0; i < BLAME_RUNS / BLAME_BLOCK && at > until && end > begin; i++) {
+		at = blame_block((u64)victim << 32 | cpu, at, until, begin, end);
+		since = ring->runs[at & (BLAME_RUNS - 1)].since;
 		if (since < end)
 			end = since;
 	}

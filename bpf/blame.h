@@ -33,4 +33,25 @@ struct blame_ring {
 };
 _Static_assert(sizeof(struct blame_ring) == 64 + 16 * BLAME_RUNS, "shared with user space");
 
+/*
+ * What a slot owes another one for a CPU. Most switches are between few parties, so each CPU has
+ * sums of its own at hand: sets of four, one cache line, found by the two slots. Who comes to a full
+ * set is summed up in the map ledger_blame. An entry stays whose it is until user space empties it,
+ * which it does when one of the slots is nobody's any more.
+ */
+struct blame_debt {
+	__u64 pair; /* BLAME_PAIR; 0: empty */
+	__u64 ns;
+};
+#define BLAME_WAYS 4
+struct blame_debts {
+	struct blame_debt ways[BLAME_WAYS];
+};
+/* Sets of one CPU, a power of two: 64 KiB. */
+#define BLAME_SETS 1024
+
+#define BLAME_PAIR(victim, culprit) (1ULL << 63 | (__u64)(victim) << 32 | (culprit))
+#define BLAME_VICTIM(pair)	    ((__u32)((pair) >> 32) & 0x7fffffff)
+#define BLAME_CULPRIT(pair)	    ((__u32)(pair))
+
 #endif

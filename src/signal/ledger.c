@@ -441,7 +441,7 @@ static int prepare(struct ledger *l, bool has_task_storage)
 		bpf_map__set_autocreate(b->maps.accounts, false);
 	else
 		bpf_map__set_autocreate(b->maps.accounts_by_number, false);
-	err = ledger_blame_size(b->maps.blame_rings, l->rows - 1);
+	err = ledger_blame_size(b->maps.blame_rings, b->maps.blame_debts, l->rows - 1);
 	if (!err && !has_task_storage)
 		err = bpf_map__set_max_entries(b->maps.accounts_by_number, count_threads_max());
 	if (!err)
@@ -517,6 +517,7 @@ static int open_blame(struct ledger *l)
 {
 	const struct ledger_blame_options options = {
 		.sums = bpf_map__fd(l->bpf->maps.ledger_blame),
+		.debts = bpf_map__fd(l->bpf->maps.blame_debts),
 		.rings = bpf_map__fd(l->bpf->maps.blame_rings),
 		.ncpus = l->rows - 1,
 		.forgotten = (const uint64_t *)&l->bpf->bss->blame_forgotten,

@@ -23,7 +23,8 @@
 
 struct ledger_blame {
 	struct ledger_blame_options options;
-	const struct blame_ring *rings; /* mapped */
+	const struct blame_ring *rings; /* mapped, of each CPU */
+	struct blame_debt *debts;	/* mapped; BLAME_SETS * BLAME_WAYS of each CPU */
 	struct blame_table gone;	/* of slots that others have now */
 	struct blame_reading *start;	/* only its times matter: what the sums start from */
 	struct ledger_blame_key *keys;	/* BATCH of them */
@@ -135,12 +136,41 @@ static void add_slots(const struct ledger_blame *b, struct blame_table *t,
 
 typedef void (*sum_fn)(void *context, const struct ledger_blame_key *key, uint64_t ns);
 
+static size_t count_debts(const struct ledger_blame *b)
+{
+	return (size_t)b->options.ncpus * BLAME_SETS * BLAME_WAYS;
+}
+
+static struct ledger_blame_key key_of_debt(const struct ledger_blame *b, size_t position)
+{
+	uint64_t pair = __atomic_load_n(&b->debts[position].pair, __ATOMIC_ACQUIRE);
+
+	return (struct ledger_blame_key){
+		.victim = BLAME_VICTIM(pair),
+		.culprit = BLAME_CULPRIT(pair),
+		.cpu = (uint32_t)(position / (BLAME_SETS * BLAME_WAYS)),
+	};
+}
+
+/* The CPUs' own sums. */
+static void each_debt(const struct ledger_blame *b, sum_fn fn, void *context)
+{
+	for (size_t i = 0; i < count_debts(b); i++) {
+		struct ledger_blame_key key = key_of_debt(b, i);
+		uint64_t ns = __atomic_load_n(&b->debts[i].ns, __ATOMIC_RELAXED);
+
+		if (ns)
+			fn(context, &key, ns);
+	}
+}
+
 static int each_sum(const struct ledger_blame *b, sum_fn fn, void *context)
 {
 	uint64_t cursor = 0; /* a bucket's number, 32 bits */
 	bool is_first = true;
 	int err;
 
+	each_debt(b, fn, context);
 	do {
 		uint32_t n = BATCH;
 
@@ -162,12 +192,17 @@ struct retirement {
 	size_t n, capacity;
 };
 
+static bool is_marked(const uint8_t marks[LEDGER_SLOTS_MAX], const struct ledger_blame_key *key)
+{
+	return marks[key->victim % LEDGER_SLOTS_MAX] || marks[key->culprit % LEDGER_SLOTS_MAX];
+}
+
 static void retire_sum(void *context, const struct ledger_blame_key *key, uint64_t ns)
 {
 	struct retirement *r = context;
 	struct ledger_blame *b = r->b;
 
-	if (!r->marks[key->victim % LEDGER_SLOTS_MAX] && !r->marks[key->culprit % LEDGER_SLOTS_MAX])
+	if (!is_marked(r->marks, key))
 		return;
 	GROW(r->keys, r->n, r->capacity);
 	r->keys[r->n++] = *key;
@@ -175,6 +210,19 @@ static void retire_sum(void *context, const struct ledger_blame_key *key, uint64
 		add_slots(b, &b->gone, key, ns);
 	else
 		add_slots(b, &b->gone, &(struct ledger_blame_key){ .cpu = key->cpu }, ns);
+}
+
+/* The kernel adds nothing to a pair of which one is gone; what is empty it may take at once. */
+static void empty_debts(struct ledger_blame *b, const uint8_t marks[LEDGER_SLOTS_MAX])
+{
+	for (size_t i = 0; i < count_debts(b); i++) {
+		struct ledger_blame_key key = key_of_debt(b, i);
+
+		if (!b->debts[i].pair || !is_marked(marks, &key))
+			continue;
+		__atomic_store_n(&b->debts[i].ns, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&b->debts[i].pair, 0, __ATOMIC_RELEASE);
+	}
 }
 
 int ledger_blame_retire(struct ledger_blame *b, const uint8_t marks[LEDGER_SLOTS_MAX])
@@ -186,6 +234,7 @@ int ledger_blame_retire(struct ledger_blame *b, const uint8_t marks[LEDGER_SLOTS
 	for (size_t i = 0; i < r.n; i++)
 		bpf_map_delete_elem(b->options.sums, &r.keys[i]);
 	free(r.keys);
+	empty_debts(b, marks);
 	return err;
 }
 
@@ -382,32 +431,57 @@ void ledger_blame_window(const struct ledger_blame *b, const struct blame_readin
 
 /* --- open and close --- */
 
-int ledger_blame_size(struct bpf_map *rings, uint32_t ncpus)
+int ledger_blame_size(struct bpf_map *rings, struct bpf_map *debts, uint32_t ncpus)
 {
-	return bpf_map__set_max_entries(rings, ncpus);
+	int err = bpf_map__set_max_entries(rings, ncpus);
+
+	return err ? err : bpf_map__set_max_entries(debts, ncpus * BLAME_SETS);
+}
+
+static size_t whole_pages(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
 }
 
 static size_t rings_size(const struct ledger_blame *b)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	return whole_pages(b->options.ncpus * sizeof(struct blame_ring));
+}
 
-	return (b->options.ncpus * sizeof(struct blame_ring) + page - 1) / page * page;
+static size_t debts_size(const struct ledger_blame *b)
+{
+	return whole_pages(count_debts(b) * sizeof(struct blame_debt));
+}
+
+/* 0 or negative errno. */
+static int map_sums(struct ledger_blame *b)
+{
+	void *rings, *debts;
+
+	rings = mmap(NULL, rings_size(b), PROT_READ, MAP_SHARED, b->options.rings, 0);
+	if (rings == MAP_FAILED)
+		return -errno;
+	b->rings = rings;
+	debts = mmap(NULL, debts_size(b), PROT_READ | PROT_WRITE, MAP_SHARED, b->options.debts, 0);
+	if (debts == MAP_FAILED)
+		return -errno;
+	b->debts = debts;
+	return 0;
 }
 
 int ledger_blame_open(const struct ledger_blame_options *options, struct ledger_blame **out)
 {
 	struct ledger_blame *b = xcalloc(1, sizeof(*b));
-	void *rings;
+	int err;
 
 	b->options = *options;
-	rings = mmap(NULL, rings_size(b), PROT_READ, MAP_SHARED, options->rings, 0);
-	if (rings == MAP_FAILED) {
-		int err = -errno;
-
-		free(b);
+	err = map_sums(b);
+	if (err) {
+		ledger_blame_close(b);
 		return err;
 	}
-	b->rings = rings;
 	b->keys = xcalloc(BATCH, sizeof(*b->keys));
 	b->values = xcalloc(BATCH, sizeof(*b->values));
 	b->start = reading_new(b);
@@ -419,7 +493,10 @@ void ledger_blame_close(struct ledger_blame *b)
 {
 	if (!b)
 		return;
-	munmap((void *)b->rings, rings_size(b));
+	if (b->rings)
+		munmap((void *)b->rings, rings_size(b));
+	if (b->debts)
+		munmap(b->debts, debts_size(b));
 	blame_reading_free(b->start);
 	blame_table_free(&b->gone);
 	free(b->keys);

@@ -29,8 +29,9 @@ typedef const struct container *(*slot_owner_fn)(void *context, uint32_t slot);
 
 struct ledger_blame_options {
 	int sums;			     /* descriptor of the map ledger_blame */
+	int debts;			     /* of blame_debts */
 	int rings;			     /* of blame_rings */
-	uint32_t ncpus;			     /* entries of blame_rings */
+	uint32_t ncpus;			     /* that both have room for */
 	const uint64_t *forgotten, *no_room; /* the kernel's counters of these names */
 	slot_owner_fn owner;
 	void *context;
@@ -40,7 +41,7 @@ struct ledger_blame;
 
 /* Before load: makes room for `ncpus` CPUs, which may be any of the possible ones. 0 or negative
  * errno. */
-int ledger_blame_size(struct bpf_map *rings, uint32_t ncpus);
+int ledger_blame_size(struct bpf_map *rings, struct bpf_map *debts, uint32_t ncpus);
 /* 0 or negative errno. */
 int ledger_blame_open(const struct ledger_blame_options *options, struct ledger_blame **out);
 void ledger_blame_close(struct ledger_blame *b); /* NULL is fine */
