@@ -21,7 +21,7 @@
  * the CPU's time. */
 #define BLAME_STEPS_LEAST 8
 #define BLAME_STEP_SHIFT  12
-#define BLAME_BLOCK	   32 /* steps that one call goes at most */
+#define BLAME_BLOCK	  32 /* steps that one call goes at most */
 /* Moments that are drawn, one of each quarter of what is left. */
 #define BLAME_DRAWS 4
 

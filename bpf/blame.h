@@ -35,9 +35,9 @@ _Static_assert(sizeof(struct blame_ring) == 64 + 16 * BLAME_RUNS, "shared with u
 
 /*
  * What a slot owes another one for a CPU. Most switches are between few parties, so each CPU has
- * sums of its own at hand: sets of four, one cache line, found by the two slots. Who comes to a full
- * set is summed up in the map ledger_blame. An entry stays whose it is until user space empties it,
- * which it does when one of the slots is nobody's any more.
+ * sums of its own at hand: sets of four, one cache line, found by the two slots. Who comes to a
+ * full set is summed up in the map ledger_blame. An entry stays whose it is until user space
+ * empties it, which it does when one of the slots is nobody's any more.
  */
 struct blame_debt {
 	__u64 pair; /* BLAME_PAIR; 0: empty */

@@ -130,19 +130,47 @@ static __always_inline bool read_entered(struct task_struct *task, struct entere
 #error "where does this architecture keep the number of the system call?"
 #endif
 
+/* i_mode and file system of the file's inode. */
+struct kind_of_file {
+	u16 mode;
+	u64 magic; /* only for regular files */
+};
+
+static __always_inline struct kind_of_file kind_of(const struct file *file)
+{
+	const struct file *known;
+	struct kind_of_file kind = { 0 };
+	struct inode *inode;
+
+	if (KNOWS_CASTS) {
+		known = bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file));
+		kind.mode = known->f_inode->i_mode;
+		if ((kind.mode & INODE_TYPE) == INODE_FILE)
+			kind.magic = known->f_inode->i_sb->s_magic;
+		return kind;
+	}
+	inode = BPF_CORE_READ(file, f_inode);
+	kind.mode = BPF_CORE_READ(inode, i_mode);
+	if ((kind.mode & INODE_TYPE) == INODE_FILE)
+		kind.magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	return kind;
+}
+
 static __always_inline enum ledger_state what_file_blocks(struct task_struct *task, u32 fd)
 {
+	struct kind_of_file kind;
 	struct file *file = 0;
 	struct fdtable *table;
-	struct inode *inode;
 
 	/* Loads, not copies: this is where most of what a switch costs would go. */
 	table = task->files->fdt;
 	if (fd >= table->max_fds)
 		return LEDGER_OTHER;
 	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
-	inode = BPF_CORE_READ(file, f_inode);
-	switch (BPF_CORE_READ(inode, i_mode) & INODE_TYPE) {
+	if (!file)
+		return LEDGER_OTHER;
+	kind = kind_of(file);
+	switch (kind.mode & INODE_TYPE) {
 	case INODE_SOCKET:
 		return LEDGER_NETWORK;
 	case INODE_FIFO:
@@ -152,11 +180,9 @@ static __always_inline enum ledger_state what_file_blocks(struct task_struct *ta
 		return LEDGER_DISK;
 	case INODE_FILE:
 		/* Since 6.16 eventfd, inotify and their like are regular files, too. */
-		if (BPF_CORE_READ(inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC)
-			return LEDGER_IDLE;
-		return file ? LEDGER_DISK : LEDGER_OTHER;
+		return kind.magic == ANON_INODE_FS_MAGIC ? LEDGER_IDLE : LEDGER_DISK;
 	default: /* terminals and other devices; eventfd and its like before 6.16 */
-		return file ? LEDGER_IDLE : LEDGER_OTHER;
+		return LEDGER_IDLE;
 	}
 }
 

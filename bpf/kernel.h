@@ -190,6 +190,16 @@ static __always_inline struct task_struct *current_task(void)
 	return (struct task_struct *)bpf_get_current_task();
 }
 
+/*
+ * The same for a pointer that the verifier does not know: it is told what it points to, and checks
+ * nothing but that it is only read. bpf_rdonly_cast() came in the same release as the last helper.
+ */
+enum bpf_func_id___6_2 { BPF_FUNC_cgrp_storage_get___6_2 = 1 };
+#define KNOWS_CASTS \
+	bpf_core_enum_value_exists(enum bpf_func_id___6_2, BPF_FUNC_cgrp_storage_get___6_2)
+
+extern void *bpf_rdonly_cast(const void *pointer, u32 type) __ksym __weak;
+
 #define READ_TASK_1(task, a)		       ((task)->a)
 #define READ_TASK_2(task, a, b)		       ((task)->a->b)
 #define READ_TASK_3(task, a, b, c)	       ((task)->a->b->c)

@@ -396,16 +396,21 @@ static __always_inline u64 later(u64 a, u64 b)
 	return a > b ? a : b;
 }
 
-/* User and system time since the thread was put on its CPU. */
-static __always_inline void add_times(struct task_struct *task, const struct ledger_thread *account,
+/* User and system time since the thread left a CPU last. Most turns are over before the tick that
+ * the kernel counts these by. */
+static __always_inline void add_times(struct task_struct *task, struct ledger_thread *account,
 				      struct ledger_sums *sums, const struct moment *at)
 {
-	u64 phase = LEDGER_CUT_PHASE(at->cut);
+	u64 phase = LEDGER_CUT_PHASE(at->cut), utime = task->utime, stime = task->stime;
 
+	if (utime == account->utime && stime == account->stime)
+		return;
 	if (at->now < LEDGER_CUT_TIME(at->cut))
 		phase = !phase;
-	sums->user_ns[phase & 1] += task->utime - later(account->utime, account->counted_utime);
-	sums->kernel_ns[phase & 1] += task->stime - later(account->stime, account->counted_stime);
+	sums->user_ns[phase & 1] += utime - later(account->utime, account->counted_utime);
+	sums->kernel_ns[phase & 1] += stime - later(account->stime, account->counted_stime);
+	account->utime = utime;
+	account->stime = stime;
 }
 
 /* --- events --- */
@@ -479,8 +484,6 @@ static __always_inline u32 on_switch_in(struct task_struct *task, const struct m
 		sums->astray++;
 	}
 	close_interval(account, sums, at, &course);
-	account->utime = task->utime;
-	account->stime = task->stime;
 	account->cpu = at->row;
 	slot_of(task, account);
 	open_interval(account, LEDGER_RUNNING, at->now);

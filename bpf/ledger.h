@@ -98,7 +98,7 @@ struct ledger_thread {
 	__u64 throttled;    /* the run queue's throttled clock when the interval began */
 	__u64 waited;	    /* ns of this wait for a CPU that are over, on other CPUs */
 	__u64 ran;	    /* ns on a CPU by the kernel's own count, when it left one last */
-	__u64 utime, stime; /* when it was put on the CPU */
+	__u64 utime, stime; /* when it left a CPU last */
 	__u64 counted_utime, counted_stime; /* by the iterator */
 	__u32 slot;
 	__u32 crossed_slot;
