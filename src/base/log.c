@@ -6,11 +6,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/terminal.h"
 #include "base/text.h"
+
+#define COLUMNS_DEFAULT 80 /* of a terminal that does not say */
 
 static enum log_level level = LOG_INFO;
 static bool progress_shown;
@@ -72,7 +74,7 @@ void progress(const char *format, ...)
 {
 	_cleanup_free_ char *text = NULL;
 	struct buffer line = { 0 };
-	struct winsize size = { 0 };
+	unsigned columns = terminal_columns(STDERR_FILENO);
 	va_list ap;
 
 	if (level < LOG_INFO || !isatty(STDERR_FILENO))
@@ -83,14 +85,13 @@ void progress(const char *format, ...)
 	va_end(ap);
 	if (!text)
 		return;
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
-		size.ws_col = 80;
 
 	struct buffer escaped = { 0 };
 	escape_terminal(&escaped, text);
 	buffer_puts(&line, "\r");
 	/* The last column stays free, or the terminal wraps. */
-	text_fit(&line, escaped.data ? escaped.data : "", size.ws_col - 1U, false);
+	text_fit(&line, escaped.data ? escaped.data : "", (columns ? columns : COLUMNS_DEFAULT) - 1,
+		 false);
 	fwrite(line.data, 1, line.size, stderr);
 	fflush(stderr);
 	progress_shown = true;

@@ -123,6 +123,14 @@ void escape_terminal(struct buffer *b, const char *s)
 	}
 }
 
+char *escaped_terminal(const char *s)
+{
+	struct buffer b = { 0 };
+
+	escape_terminal(&b, s);
+	return b.data ? b.data : xstrdup("");
+}
+
 void escape_xml(struct buffer *b, const char *s)
 {
 	const unsigned char *p = (const unsigned char *)s;

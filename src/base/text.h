@@ -27,6 +27,8 @@ void buffer_free(struct buffer *b);
 /* Appends s with control characters, DEL, C1 controls, bidirectional overrides and bytes that are
  * not UTF-8 shown as \n, \t or \xNN; safe to write to a terminal. */
 void escape_terminal(struct buffer *b, const char *s);
+/* The same as a string of its own, to be freed by the caller. */
+char *escaped_terminal(const char *s);
 /* Appends s for XML/HTML text and double- or single-quoted attributes; characters that XML 1.0
  * forbids become U+FFFD. */
 void escape_xml(struct buffer *b, const char *s);

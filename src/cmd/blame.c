@@ -3,33 +3,27 @@
  * plimsoll blame: who had the CPU that whom was waiting for. Opens the ledger, waits, and shows the
  * one part of its window.
  */
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/privileges.h"
+#include "base/terminal.h"
 #include "base/text.h"
+#include "cmd/arguments.h"
 #include "cmd/cmd.h"
+#include "cmd/loop.h"
 #include "container/container.h"
 #include "container/watch.h"
 #include "output/blame.h"
 #include "signal/cpus.h"
 #include "signal/ledger.h"
-
-#define DURATION_MAX (365.0 * 86400)
 
 struct options {
 	const char **containers;
@@ -41,11 +35,12 @@ struct options {
 /* All that watching consists of, in the order in which it is set up. */
 struct watching {
 	const struct options *options;
+	struct loop loop;
 	struct containers *containers;
 	struct watch *watch;
 	struct ledger *ledger;
-	int epoll, signals, timer, ticker;
-	unsigned seconds; /* since it began */
+	int timer, ticker; /* -1: none */
+	unsigned seconds;  /* since it began */
 };
 
 static void print_help(void)
@@ -88,14 +83,6 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-static int parse_duration(struct options *o, const char *text)
-{
-	if (parse_number(text, &o->duration) < 0 || o->duration <= 0 || o->duration > DURATION_MAX)
-		return usage_error("blame", "'-d %s': seconds are expected, such as 10 or 0.5",
-				   text);
-	return EXIT_DONE;
-}
-
 static int parse_option(struct options *o, int c, char *const *argv)
 {
 	switch (c) {
@@ -104,7 +91,7 @@ static int parse_option(struct options *o, int c, char *const *argv)
 		o->containers[o->ncontainers++] = optarg;
 		return EXIT_DONE;
 	case 'd':
-		return parse_duration(o, optarg);
+		return argument_seconds("blame", 'd', optarg, 0, &o->duration);
 	case OPTION_CPU:
 		o->by_cpu = true;
 		return EXIT_DONE;
@@ -120,10 +107,8 @@ static int parse_option(struct options *o, int c, char *const *argv)
 	case 'v':
 		log_set_level(LOG_DEBUG);
 		return EXIT_DONE;
-	case ':':
-		return usage_error("blame", "option '%s' needs a value", argv[optind - 1]);
 	default:
-		return usage_error("blame", "unknown option '%s'", argv[optind - 1]);
+		return option_error("blame", c, argv, long_options);
 	}
 }
 
@@ -148,53 +133,6 @@ static int parse_arguments(int argc, char **argv, struct options *o)
 
 /* --- set-up --- */
 
-static int add_fd(const struct watching *w, int fd)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
-
-	if (fd < 0)
-		return -errno;
-	return epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
-static int open_signals(struct watching *w)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return add_fd(w, w->signals);
-}
-
-static int open_timer(const struct watching *w, int *fd, double seconds, bool repeats)
-{
-	const struct timespec t = { .tv_sec = (time_t)seconds,
-				    .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9) };
-	const struct itimerspec spec = { .it_value = t,
-					 .it_interval = repeats ? t : (struct timespec){ 0 } };
-
-	*fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (*fd < 0 || timerfd_settime(*fd, 0, &spec, NULL) < 0)
-		return -errno;
-	return add_fd(w, *fd);
-}
-
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
-{
-	_cleanup_free_ char *text = NULL;
-
-	/* What fails we explain ourselves; libbpf's own words help only who asks for them. */
-	if (level == LIBBPF_DEBUG || log_get_level() < LOG_DEBUG)
-		return 0;
-	if (vasprintf(&text, format, ap) >= 0)
-		log_debug("%.*s", (int)strcspn(text, "\n"), text);
-	return 0;
-}
-
 static int set_up(struct watching *w)
 {
 	struct watch_options watch = {
@@ -204,9 +142,8 @@ static int set_up(struct watching *w)
 	struct ledger_options ledger = { 0 };
 	int err;
 
-	libbpf_set_print(print_libbpf);
-	w->epoll = epoll_create1(EPOLL_CLOEXEC);
-	err = w->epoll < 0 ? -errno : open_signals(w);
+	loop_hush_libbpf();
+	err = loop_open(&w->loop);
 	if (!err)
 		err = containers_open(NULL, &w->containers);
 	if (err)
@@ -214,7 +151,7 @@ static int set_up(struct watching *w)
 	watch.containers = ledger.containers = w->containers;
 	err = watch_open(&watch, &w->watch);
 	if (!err)
-		err = add_fd(w, watch_fd(w->watch));
+		err = loop_add(&w->loop, watch_fd(w->watch));
 	if (err)
 		return err;
 	ledger.watch = w->watch;
@@ -238,36 +175,38 @@ static void show_progress(const struct watching *w)
 /* Returns true when it is time to stop. */
 static bool handle(struct watching *w, int fd)
 {
-	uint64_t expirations;
-
-	if (fd == w->ticker && read(fd, &expirations, sizeof(expirations)) > 0) {
-		w->seconds += (unsigned)expirations;
+	if (fd == w->ticker) {
+		w->seconds += (unsigned)loop_fired(fd);
 		ledger_tick(w->ledger);
 		show_progress(w);
 	}
-	return fd == w->signals || fd == w->timer;
+	return fd == w->loop.signals || fd == w->timer;
+}
+
+static int start_timers(struct watching *w)
+{
+	const double duration = w->options->duration;
+
+	if (duration > 0 && (w->timer = loop_add_timer(&w->loop, duration, false)) < 0)
+		return w->timer;
+	w->ticker = loop_add_timer(&w->loop, 1, true);
+	return MIN(w->ticker, 0);
 }
 
 static int run_until_told(struct watching *w)
 {
-	struct epoll_event events[4];
+	int ready[LOOP_READY_MAX], err = start_timers(w);
 	bool done = false;
-	int err = 0;
 
-	if (w->options->duration > 0)
-		err = open_timer(w, &w->timer, w->options->duration, false);
-	if (!err)
-		err = open_timer(w, &w->ticker, 1, true);
 	log_debug("watching");
 	show_progress(w);
 	while (!err && !done) {
-		int n = epoll_wait(w->epoll, events, ARRAY_SIZE(events), -1);
+		int n = loop_wait(&w->loop, ready);
 
-		if (n < 0 && errno != EINTR)
-			err = -errno;
+		err = MIN(n, 0);
 		watch_drain(w->watch);
 		for (int i = 0; i < n; i++)
-			done |= handle(w, events[i].data.fd);
+			done |= handle(w, ready[i]);
 	}
 	progress_clear();
 	return err;
@@ -275,35 +214,17 @@ static int run_until_told(struct watching *w)
 
 /* --- what came of it --- */
 
-/* 0: no limit, as for a pipe. */
-static unsigned terminal_columns(void)
-{
-	struct winsize size;
-
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
-		return 0;
-	return size.ws_col;
-}
-
-static unsigned count_cpus(void)
-{
-	_cleanup_free_ struct cpus *cpus = xcalloc(1, sizeof(*cpus));
-
-	return cpus_read(cpus) < 0 ? 0 : (unsigned)cpus->count;
-}
-
 static void show(const struct watching *w, const struct ledger_window *window)
 {
 	_cleanup_(buffer_free) struct buffer out = { 0 };
-	const char *no_color = getenv("NO_COLOR"); /* no-color.org */
 	const struct blame_options options = {
 		.patterns = w->options->containers,
 		.npatterns = w->options->ncontainers,
 		.by_cpu = w->options->by_cpu,
 		.all = w->options->all,
-		.color = isatty(STDOUT_FILENO) && (!no_color || !*no_color),
-		.width = terminal_columns(),
-		.cpus = count_cpus(),
+		.color = terminal_has_colours(STDOUT_FILENO),
+		.width = terminal_columns(STDOUT_FILENO),
+		.cpus = cpus_count(),
 	};
 
 	if (w->options->json)
@@ -339,8 +260,7 @@ static int blame(const struct options *o)
 {
 	struct watching w = {
 		.options = o,
-		.epoll = -1,
-		.signals = -1,
+		.loop = { .epoll = -1, .signals = -1 },
 		.timer = -1,
 		.ticker = -1,
 	};
@@ -353,11 +273,7 @@ static int blame(const struct options *o)
 	ledger_close(w.ledger);
 	watch_close(w.watch);
 	containers_free(w.containers);
-	const int fds[] = { w.epoll, w.signals, w.timer, w.ticker };
-
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	loop_close(&w.loop);
 	return err ? EXIT_FAILED : EXIT_DONE;
 }
 

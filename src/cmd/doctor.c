@@ -12,7 +12,9 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/terminal.h"
 #include "base/text.h"
+#include "cmd/arguments.h"
 #include "cmd/cmd.h"
 #include "cmd/doctor_processes.h"
 #include "signal/probe.h"
@@ -186,12 +188,6 @@ static void tell_processes(struct answer *answer)
 	findings_free(&findings);
 }
 
-static int ignore_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
-{
-	(void)level, (void)format, (void)ap;
-	return 0;
-}
-
 static int run(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -199,7 +195,7 @@ static int run(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct answer answer = { .color = isatty(STDOUT_FILENO) };
+	struct answer answer = { .color = terminal_has_colours(STDOUT_FILENO) };
 	bool able;
 	int c;
 
@@ -213,14 +209,14 @@ static int run(int argc, char **argv)
 			print_help();
 			return EXIT_DONE;
 		default:
-			return usage_error("doctor", "unknown option '%s'", argv[optind - 1]);
+			return option_error("doctor", c, argv, options);
 		}
 	}
 	if (optind < argc)
 		return usage_error("doctor", "unexpected argument '%s'", argv[optind]);
 
 	/* The answer is ours to give; libbpf would comment on each refusal. */
-	libbpf_set_print(ignore_libbpf);
+	libbpf_set_print(NULL);
 	buffer_puts(&answer.json, "[");
 	able = tell_probes(&answer);
 	tell_processes(&answer);

@@ -6,10 +6,10 @@
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "cmd/arguments.h"
 #include "cmd/cmd.h"
 
 static void print_help(const struct looker *looker)
@@ -95,23 +95,6 @@ static int parse_option(struct look *look, const char *verb, int c, const char *
 	}
 }
 
-static int unknown_option(const char *verb, char **argv)
-{
-	const char *names[ARRAY_SIZE(long_options)] = { 0 }, *word = argv[optind - 1], *near;
-
-	/* In a bundle of letters getopt() has not gone on to the next word yet. */
-	if (optopt && strncmp(word, "--", 2) != 0)
-		return usage_error(verb, "unknown option '-%c'", optopt);
-	if (optopt)
-		return usage_error(verb, "option '%s' takes no value", word);
-	for (size_t i = 0; long_options[i].name; i++)
-		names[i] = long_options[i].name;
-	near = nearest_name(word + 2, names);
-	if (near)
-		return usage_error(verb, "unknown option '%s' (did you mean '--%s'?)", word, near);
-	return usage_error(verb, "unknown option '%s'", word);
-}
-
 /* -1: help was asked for and given. */
 static int parse_arguments(const struct looker *looker, int argc, char **argv, struct look *look)
 {
@@ -124,11 +107,8 @@ static int parse_arguments(const struct looker *looker, int argc, char **argv, s
 			print_help(looker);
 			return -1;
 		}
-		if (c == '?')
-			return unknown_option(looker->verb, argv);
-		if (c == ':')
-			return usage_error(looker->verb, "option '%s' needs a value",
-					   argv[optind - 1]);
+		if (c == '?' || c == ':')
+			return option_error(looker->verb, c, argv, long_options);
 		status = parse_option(look, looker->verb, c, optarg);
 	}
 	if (status != EXIT_DONE)

@@ -6,13 +6,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/terminal.h"
 #include "cmd/cmd.h"
 
 struct output {
@@ -190,22 +190,16 @@ int outputs_open_all(struct outputs *o)
 	return outputs_open(o, false);
 }
 
-/* A table is as wide as the terminal that it is for, and coloured there unless the user objects
- * (no-color.org); files get all there is. */
+/* A table is as wide as the terminal that it is for, and coloured there unless the user objects;
+ * files get all there is. */
 static struct output_options fit(const struct output *out, const struct output_options *options)
 {
 	struct output_options fitted = *options;
-	struct winsize size;
-	const char *no_color = getenv("NO_COLOR");
 
-	fitted.color = false;
-	fitted.width = 0;
-	if (is_stdout(out) && isatty(STDOUT_FILENO)) {
-		fitted.color = !no_color || !*no_color;
-		if (out->format->write == table_write &&
-		    ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-			fitted.width = size.ws_col;
-	}
+	fitted.color = is_stdout(out) && terminal_has_colours(STDOUT_FILENO);
+	fitted.width = is_stdout(out) && out->format->write == table_write
+			       ? terminal_columns(STDOUT_FILENO)
+			       : 0;
 	return fitted;
 }
 

@@ -8,14 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/terminal.h"
 #include "base/text.h"
+#include "cmd/arguments.h"
 #include "cmd/cmd.h"
 #include "container/container.h"
 
@@ -77,10 +78,7 @@ struct listing {
 
 static char *escaped(const char *s)
 {
-	struct buffer b = { 0 };
-
-	escape_terminal(&b, s && *s ? s : UNKNOWN);
-	return b.data;
+	return escaped_terminal(s && *s ? s : UNKNOWN);
 }
 
 /* A 64-digit id is known by its first twelve, as elsewhere. */
@@ -132,20 +130,12 @@ static void add_row(struct listing *l, const struct container *c, const struct c
 	row->cells[AGE] = age(c, l->now);
 }
 
-/* Columns of the terminal; a pipe has as many as it takes. */
-static size_t terminal_columns(void)
-{
-	struct winsize size;
-
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || !size.ws_col)
-		return SIZE_MAX;
-	return size.ws_col;
-}
-
 static void fit_widths(const struct listing *l, size_t widths[COLUMNS])
 {
-	size_t total = GAP * (COLUMNS - 1), room = terminal_columns();
+	/* A pipe has as many columns as it takes. */
+	size_t total = GAP * (COLUMNS - 1), room = terminal_columns(STDOUT_FILENO);
 
+	room = room ? room : SIZE_MAX;
 	for (enum column i = 0; i < COLUMNS; i++) {
 		widths[i] = strlen(columns[i].title);
 		for (size_t r = 0; r < l->n; r++)
@@ -344,7 +334,7 @@ static int run(int argc, char **argv)
 			print_help();
 			return EXIT_DONE;
 		default:
-			return usage_error("ps", "unknown option '%s'", argv[optind - 1]);
+			return option_error("ps", c, argv, long_options);
 		}
 	}
 	if (optind < argc)

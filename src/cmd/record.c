@@ -3,18 +3,12 @@
  * plimsoll record: the whole program from top to bottom. Opens the outputs, finds the containers,
  * lets the kernel watch, waits, collects, names, writes.
  */
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/signalfd.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -23,8 +17,10 @@
 #include "base/log.h"
 #include "base/privileges.h"
 #include "base/text.h"
+#include "cmd/arguments.h"
 #include "cmd/cmd.h"
 #include "cmd/command.h"
+#include "cmd/loop.h"
 #include "cmd/outputs.h"
 #include "container/container.h"
 #include "container/watch.h"
@@ -37,7 +33,6 @@
 
 #define FREQUENCY_DEFAULT 99 /* not 100: it must not beat with what runs by the clock */
 #define FREQUENCY_MAX	  20000
-#define DURATION_MAX	  (365.0 * 86400)
 #define KEPT_PATH	  "plimsoll.pb.gz"
 
 struct options {
@@ -64,6 +59,7 @@ struct options {
 /* All that a recording consists of, in the order in which it is set up. */
 struct recording {
 	const struct options *options;
+	struct loop loop;
 	struct containers *containers;
 	struct symbols *symbols;
 	struct unwinder *unwinder;
@@ -72,9 +68,9 @@ struct recording {
 	struct watch *watch;
 	struct signal *signal;
 	struct command command;
-	int epoll, signals, timer, ticker;
-	uint64_t began; /* CLOCK_MONOTONIC, ns */
-	bool ended_by_signal, command_ended;
+	int timer, ticker; /* -1: none */
+	uint64_t began;	   /* CLOCK_MONOTONIC, ns */
+	bool command_ended;
 };
 
 /* --- options --- */
@@ -115,21 +111,6 @@ static void print_help(void)
 	      stdout);
 }
 
-static int parse_pid(struct options *o, const char *text)
-{
-	uint64_t pid;
-
-	if (parse_u64(text, &pid) < 0 || pid < 1 || pid > INT_MAX)
-		return usage_error("record", "'-p %s': a process number is expected", text);
-	if (kill((pid_t)pid, 0) < 0 && errno == ESRCH) {
-		log_error("no process has number %s", text);
-		return EXIT_FAILED;
-	}
-	GROW(o->pids, o->npids, o->pids_capacity);
-	o->pids[o->npids++] = (pid_t)pid;
-	return EXIT_DONE;
-}
-
 static int parse_frequency(struct options *o, const char *text)
 {
 	uint64_t hz;
@@ -139,14 +120,6 @@ static int parse_frequency(struct options *o, const char *text)
 		return usage_error("record", "'-F %s': a number from 1 to %d is expected", text,
 				   FREQUENCY_MAX);
 	o->frequency = (unsigned)hz;
-	return EXIT_DONE;
-}
-
-static int parse_duration(struct options *o, const char *text)
-{
-	if (parse_number(text, &o->duration) < 0 || o->duration <= 0 || o->duration > DURATION_MAX)
-		return usage_error("record", "'-d %s': seconds are expected, such as 10 or 0.5",
-				   text);
 	return EXIT_DONE;
 }
 
@@ -224,9 +197,10 @@ static int parse_option(struct options *o, int c, const char *argument)
 		o->containers[o->ncontainers++] = argument;
 		return EXIT_DONE;
 	case 'p':
-		return parse_pid(o, argument);
+		GROW(o->pids, o->npids, o->pids_capacity);
+		return argument_pid("record", argument, &o->pids[o->npids++]);
 	case 'd':
-		return parse_duration(o, argument);
+		return argument_seconds("record", 'd', argument, 0, &o->duration);
 	case 'F':
 		return parse_frequency(o, argument);
 	case 'o':
@@ -299,10 +273,8 @@ static int parse_arguments(int argc, char **argv, struct options *o)
 			print_help();
 			return -1;
 		}
-		if (c == '?')
-			return usage_error("record", "unknown option '%s'", argv[optind - 1]);
-		if (c == ':')
-			return usage_error("record", "option '%s' needs a value", argv[optind - 1]);
+		if (c == '?' || c == ':')
+			return option_error("record", c, argv, long_options);
 		if (c != -1) {
 			status = parse_option(o, c, optarg);
 			if (status != EXIT_DONE)
@@ -340,53 +312,6 @@ static int check_options(const struct options *o)
 
 /* --- set-up --- */
 
-static int add_fd(struct recording *r, int fd)
-{
-	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
-
-	if (fd < 0)
-		return -errno;
-	return epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
-static int open_signals(struct recording *r)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return add_fd(r, r->signals);
-}
-
-static int open_timer(struct recording *r, int *fd, uint64_t ns, bool repeats)
-{
-	const struct timespec t = { .tv_sec = (time_t)(ns / 1000000000),
-				    .tv_nsec = (long)(ns % 1000000000) };
-	const struct itimerspec spec = { .it_value = t,
-					 .it_interval = repeats ? t : (struct timespec){ 0 } };
-
-	*fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (*fd < 0 || timerfd_settime(*fd, 0, &spec, NULL) < 0)
-		return -errno;
-	return add_fd(r, *fd);
-}
-
-static int print_libbpf(enum libbpf_print_level level, const char *format, va_list ap)
-{
-	_cleanup_free_ char *text = NULL;
-
-	/* What fails we explain ourselves; libbpf's own words help only who asks for them. */
-	if (level == LIBBPF_DEBUG || log_get_level() < LOG_DEBUG)
-		return 0;
-	if (vasprintf(&text, format, ap) >= 0)
-		log_debug("%.*s", (int)strcspn(text, "\n"), text);
-	return 0;
-}
-
 static int open_watch(struct recording *r)
 {
 	const struct options *o = r->options;
@@ -401,7 +326,7 @@ static int open_watch(struct recording *r)
 	int err = watch_open(&options, &r->watch);
 
 	if (!err)
-		err = add_fd(r, watch_fd(r->watch));
+		err = loop_add(&r->loop, watch_fd(r->watch));
 	if (!err && o->command)
 		err = watch_add_pid(r->watch, r->command.pid);
 	return err;
@@ -423,7 +348,7 @@ static int open_signal(struct recording *r)
 	};
 	int err = r->options->signal->open(&options, &r->signal);
 
-	return err ? err : add_fd(r, r->options->signal->fd(r->signal));
+	return err ? err : loop_add(&r->loop, r->options->signal->fd(r->signal));
 }
 
 /* What stacks are read in the light of: who maps what, and how its frames are walked. */
@@ -432,11 +357,11 @@ static int open_stacks(struct recording *r)
 	int err = sideband_open(r->symbols, &r->sideband);
 
 	if (!err)
-		err = add_fd(r, sideband_fd(r->sideband));
+		err = loop_add(&r->loop, sideband_fd(r->sideband));
 	if (err || r->options->by_frame_pointers)
 		return err;
 	err = unwinder_open(r->symbols, &r->unwinder);
-	return err ? err : add_fd(r, unwinder_fd(r->unwinder));
+	return err ? err : loop_add(&r->loop, unwinder_fd(r->unwinder));
 }
 
 static void say(const struct recording *r, const char *what)
@@ -456,9 +381,8 @@ static int set_up(struct recording *r)
 {
 	int err;
 
-	libbpf_set_print(print_libbpf);
-	r->epoll = epoll_create1(EPOLL_CLOEXEC);
-	err = r->epoll < 0 ? -errno : open_signals(r);
+	loop_hush_libbpf();
+	err = loop_open(&r->loop);
 	/* The command is forked while we still have everything: it is run as given. */
 	if (!err && r->options->command)
 		err = command_start(r->options->command, &r->command);
@@ -517,50 +441,48 @@ static void tick(struct recording *r)
 /* Returns true when it is time to stop. */
 static bool handle(struct recording *r, int fd)
 {
-	uint64_t expirations;
-
-	if (fd == r->signals) {
-		r->ended_by_signal = true;
-		return true;
-	}
-	if (fd == r->timer)
+	if (fd == r->loop.signals || fd == r->timer)
 		return true;
 	if (r->options->command && fd == r->command.pidfd) {
 		r->command_ended = true;
 		return true;
 	}
-	/* Level-triggered: must be read even if nobody wants the number. */
-	if (fd == r->ticker && read(fd, &expirations, sizeof(expirations)) > 0)
+	if (fd == r->ticker && loop_fired(fd))
 		tick(r);
 	return false;
 }
 
+static int start_timers(struct recording *r)
+{
+	const double duration = r->options->duration;
+
+	if (duration > 0 && (r->timer = loop_add_timer(&r->loop, duration, false)) < 0)
+		return r->timer;
+	r->ticker = loop_add_timer(&r->loop, 1, true);
+	return MIN(r->ticker, 0);
+}
+
 static int run_until_told(struct recording *r)
 {
-	struct epoll_event events[8];
+	int ready[LOOP_READY_MAX], err = start_timers(r);
 	bool done = false;
-	int err = 0;
 
-	if (r->options->duration > 0)
-		err = open_timer(r, &r->timer, (uint64_t)(r->options->duration * 1e9), false);
-	if (!err)
-		err = open_timer(r, &r->ticker, 1000000000, true);
 	if (!err && r->options->command) {
 		err = command_release(&r->command);
 		if (!err)
-			err = add_fd(r, r->command.pidfd);
+			err = loop_add(&r->loop, r->command.pidfd);
 	}
 	show_progress(r);
 	while (!err && !done) {
-		int n = epoll_wait(r->epoll, events, ARRAY_SIZE(events), -1);
+		int n = loop_wait(&r->loop, ready);
 
-		if (n < 0 && errno != EINTR)
-			return -errno;
+		if (n < 0)
+			return n;
 		/* Who is there before what they did. */
 		watch_drain(r->watch);
 		err = r->options->signal->drain(r->signal, false);
 		for (int i = 0; i < n; i++)
-			done |= handle(r, events[i].data.fd);
+			done |= handle(r, ready[i]);
 	}
 	return err;
 }
@@ -633,11 +555,7 @@ static void close_recording(struct recording *r)
 	profile_free(r->profile);
 	symbols_free(r->symbols);
 	containers_free(r->containers);
-	const int fds[] = { r->epoll, r->signals, r->timer, r->ticker };
-
-	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
-		if (fds[i] >= 0)
-			close(fds[i]);
+	loop_close(&r->loop);
 }
 
 static int write_results(const struct recording *r)
@@ -658,8 +576,7 @@ static int record(const struct options *o)
 {
 	struct recording r = {
 		.options = o,
-		.epoll = -1,
-		.signals = -1,
+		.loop = { .epoll = -1, .signals = -1 },
 		.timer = -1,
 		.ticker = -1,
 		.began = clock_ns(CLOCK_MONOTONIC),

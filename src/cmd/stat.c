@@ -5,12 +5,10 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,7 +18,9 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/privileges.h"
+#include "base/terminal.h"
 #include "base/text.h"
+#include "cmd/arguments.h"
 #include "cmd/cmd.h"
 #include "cmd/command.h"
 #include "cmd/loop.h"
@@ -31,7 +31,6 @@
 #include "output/stat.h"
 #include "signal/ledger.h"
 
-#define DURATION_MAX	(365.0 * 86400)
 #define INTERVAL_LEAST	0.01 /* a reading of a busy host takes milliseconds */
 #define BLOCKS_DEFAULT	6    /* of all there is; about three screens */
 #define REMAINDER_SHARE 0.1  /* so small a part of an interval at the end is no interval */
@@ -101,32 +100,6 @@ static void print_help(void)
 
 /* --- options --- */
 
-static int parse_pid(struct options *o, const char *text)
-{
-	uint64_t pid;
-
-	if (parse_u64(text, &pid) < 0 || pid < 1 || pid > INT_MAX)
-		return usage_error("stat", "'-p %s': a process number is expected", text);
-	if (kill((pid_t)pid, 0) < 0 && errno == ESRCH) {
-		log_error("no process has number %s", text);
-		return EXIT_FAILED;
-	}
-	GROW(o->pids, o->npids, o->pids_capacity);
-	o->pids[o->npids++] = (pid_t)pid;
-	return EXIT_DONE;
-}
-
-static int parse_seconds(const char *text, char option, double least, double *seconds)
-{
-	if (parse_number(text, seconds) < 0 || *seconds <= 0 || *seconds > DURATION_MAX)
-		return usage_error("stat", "'-%c %s': seconds are expected, such as 10 or 0.5",
-				   option, text);
-	if (*seconds < least)
-		return usage_error("stat", "'-%c %s': at least %g s are needed", option, text,
-				   least);
-	return EXIT_DONE;
-}
-
 static int set_format(struct options *o, enum format format)
 {
 	if (o->has_format && o->format != format)
@@ -144,11 +117,12 @@ static int parse_option(struct options *o, int c, const char *argument)
 		o->containers[o->ncontainers++] = argument;
 		return EXIT_DONE;
 	case 'p':
-		return parse_pid(o, argument);
+		GROW(o->pids, o->npids, o->pids_capacity);
+		return argument_pid("stat", argument, &o->pids[o->npids++]);
 	case 'd':
-		return parse_seconds(argument, 'd', 0, &o->duration);
+		return argument_seconds("stat", 'd', argument, 0, &o->duration);
 	case 'I':
-		return parse_seconds(argument, 'I', INTERVAL_LEAST, &o->interval);
+		return argument_seconds("stat", 'I', argument, INTERVAL_LEAST, &o->interval);
 	case 'n':
 		if (parse_u64(argument, &o->blocks) < 0)
 			return usage_error("stat", "'-n %s': a number is expected", argument);
@@ -219,10 +193,8 @@ static int parse_arguments(int argc, char **argv, struct options *o)
 			print_help();
 			return -1;
 		}
-		if (c == '?')
-			return usage_error("stat", "unknown option '%s'", argv[optind - 1]);
-		if (c == ':')
-			return usage_error("stat", "option '%s' needs a value", argv[optind - 1]);
+		if (c == '?' || c == ':')
+			return option_error("stat", c, argv, long_options);
 		status = parse_option(o, c, optarg);
 		if (status != EXIT_DONE)
 			return status;
@@ -240,7 +212,6 @@ static int parse_arguments(int argc, char **argv, struct options *o)
 static int open_output(struct measuring *m)
 {
 	const char *path = m->options->path;
-	struct winsize size;
 	int err = output_open(path, &m->out);
 
 	if (err) {
@@ -248,10 +219,11 @@ static int open_output(struct measuring *m)
 		return err;
 	}
 	m->view = (struct stat_view){ .width = STAT_WIDTH };
-	if (strcmp(path, "-") == 0 && isatty(STDOUT_FILENO)) {
+	if (strcmp(path, "-") == 0) {
+		unsigned columns = terminal_columns(STDOUT_FILENO);
+
 		m->view.colours = bar_colours_of_terminal();
-		if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
-			m->view.width = size.ws_col;
+		m->view.width = columns ? columns : STAT_WIDTH;
 	}
 	return 0;
 }

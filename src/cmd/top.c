@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/privileges.h"
 #include "base/text.h"
+#include "cmd/arguments.h"
 #include "cmd/cmd.h"
 #include "cmd/loop.h"
 #include "cmd/top_sampler.h"
@@ -34,7 +35,6 @@
 
 #define INTERVAL_DEFAULT 2.0
 #define INTERVAL_LEAST	 0.1
-#define INTERVAL_MOST	 86400.0
 /* The first window is short: somebody waits for it. */
 #define FIRST_INTERVAL 0.5
 
@@ -114,15 +114,6 @@ static int parse_key(struct options *o, const char *text)
 	return usage_error("top", "'--sort %s': no such column", text);
 }
 
-static int parse_interval(struct options *o, const char *text)
-{
-	if (parse_number(text, &o->interval) < 0 || o->interval < INTERVAL_LEAST ||
-	    o->interval > INTERVAL_MOST)
-		return usage_error("top", "'-d %s': seconds are expected, %g or more", text,
-				   INTERVAL_LEAST);
-	return EXIT_DONE;
-}
-
 static int set_form(struct options *o, enum form form)
 {
 	if (o->form != FORM_SCREEN && o->form != form)
@@ -133,7 +124,18 @@ static int set_form(struct options *o, enum form form)
 
 enum { OPTION_SORT = 256, OPTION_BATCH, OPTION_PLAIN };
 
-static int parse_option(struct options *o, int c, char **argv)
+static const char short_options[] = ":c:d:n:h";
+static const struct option long_options[] = {
+	{ "container", required_argument, NULL, 'c' },
+	{ "delay", required_argument, NULL, 'd' },
+	{ "sort", required_argument, NULL, OPTION_SORT },
+	{ "batch", no_argument, NULL, OPTION_BATCH },
+	{ "plain", no_argument, NULL, OPTION_PLAIN },
+	{ "help", no_argument, NULL, 'h' },
+	{ 0 },
+};
+
+static int parse_option(struct options *o, int c, char *const *argv)
 {
 	switch (c) {
 	case 'c':
@@ -141,7 +143,7 @@ static int parse_option(struct options *o, int c, char **argv)
 		o->containers[o->ncontainers++] = optarg;
 		return EXIT_DONE;
 	case 'd':
-		return parse_interval(o, optarg);
+		return argument_seconds("top", 'd', optarg, INTERVAL_LEAST, &o->interval);
 	case 'n':
 		if (parse_u64(optarg, &o->count) < 0 || !o->count)
 			return usage_error("top", "'-n %s': a number from 1 is expected", optarg);
@@ -152,30 +154,19 @@ static int parse_option(struct options *o, int c, char **argv)
 		return set_form(o, FORM_BATCH);
 	case OPTION_PLAIN:
 		return set_form(o, FORM_PLAIN);
-	case ':':
-		return usage_error("top", "option '%s' needs a value", argv[optind - 1]);
 	default:
-		return usage_error("top", "unknown option '%s'", argv[optind - 1]);
+		return option_error("top", c, argv, long_options);
 	}
 }
 
 /* -1: help was asked for and given. */
 static int parse_arguments(int argc, char **argv, struct options *o)
 {
-	static const struct option long_options[] = {
-		{ "container", required_argument, NULL, 'c' },
-		{ "delay", required_argument, NULL, 'd' },
-		{ "sort", required_argument, NULL, OPTION_SORT },
-		{ "batch", no_argument, NULL, OPTION_BATCH },
-		{ "plain", no_argument, NULL, OPTION_PLAIN },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
-	};
 	int c, status = EXIT_DONE;
 
 	opterr = 0;
 	while (status == EXIT_DONE &&
-	       (c = getopt_long(argc, argv, ":c:d:n:h", long_options, NULL)) != -1) {
+	       (c = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
 		if (c == 'h') {
 			print_help();
 			return -1;
@@ -211,13 +202,6 @@ static void read_usage(void *context, const struct container *container, struct 
 		.has_net = t.has_net,
 		.net = t.net,
 	};
-}
-
-static unsigned count_cpus(void)
-{
-	_cleanup_free_ struct cpus *cpus = xcalloc(1, sizeof(*cpus));
-
-	return cpus_read(cpus) < 0 ? 1 : (unsigned)cpus->count;
 }
 
 static int open_ledger(struct watching *w)
@@ -280,7 +264,7 @@ static int open_screen(struct watching *w)
 	w->view = (struct top_view){
 		.rows = w->rows,
 		.interval = w->options->interval,
-		.cpus = count_cpus(),
+		.cpus = cpus_count(),
 		.host = w->host,
 		.open = &w->open,
 	};

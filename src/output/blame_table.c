@@ -10,7 +10,6 @@
  *                          itself             20 ms    0.3 %
  */
 #include <limits.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -59,19 +58,6 @@ static void add_duration(struct grid *g, enum grid_style style, uint64_t ns)
 	char text[TEXT_SHORT];
 
 	grid_add(g, style, text_duration(ns, text));
-}
-
-/* Eighths of a character, as in a report's table. */
-static void add_bar(struct grid *g, double percent)
-{
-	static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-	unsigned n = (unsigned)(fmin(percent, 100) / 100 * BAR_COLUMNS * 8 + 0.5);
-	char text[BAR_COLUMNS * 3 + 4] = "";
-
-	for (unsigned i = 0; i < n / 8; i++)
-		strcat(text, "█");
-	strcat(text, eighths[n % 8]);
-	grid_add(g, GRID_PLAIN, text);
 }
 
 /* --- rows --- */
@@ -124,7 +110,7 @@ static void add_culprit(struct page *page, enum grid_style style, const char *na
 	add_duration(g, GRID_PLAIN, ns);
 	grid_add(g, GRID_PLAIN, share_text((double)ns, (double)waited, text));
 	if (page->has_bars)
-		add_bar(g, share((double)ns, (double)waited));
+		grid_add_bar(g, GRID_PLAIN, share((double)ns, (double)waited) / 100, BAR_COLUMNS);
 }
 
 /* A single small one takes no more room than the sum of it would. */

@@ -2,6 +2,7 @@
 /* Columns of text for a terminal; see grid.h. */
 #include "output/grid.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -138,4 +139,23 @@ void grid_print(const struct grid *g, size_t indent, size_t width, bool color, s
 			buffer_printf(out, "%*s", (int)indent, "");
 		print_cell(g, c, widths[c], g->cells[i].text, g->cells[i].style, color, out);
 	}
+}
+
+void grid_add_bar(struct grid *g, enum grid_style style, double share, size_t columns)
+{
+	_cleanup_(buffer_free) struct buffer bar = { 0 };
+
+	grid_bar(&bar, share, columns);
+	grid_add(g, style, bar.data);
+}
+
+size_t grid_bar(struct buffer *out, double share, size_t columns)
+{
+	static const char *const parts[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
+	unsigned eighths = (unsigned)lround(fmin(fmax(share, 0), 1) * (double)columns * 8);
+
+	for (unsigned i = 0; i < eighths / 8; i++)
+		buffer_puts(out, "█");
+	buffer_puts(out, parts[eighths % 8]);
+	return eighths / 8 + (eighths % 8 ? 1 : 0);
 }

@@ -49,10 +49,15 @@ struct grid {
 void grid_column(struct grid *g, const char *head, bool right, size_t least);
 /* `text` is any text: it is escaped here. */
 void grid_add(struct grid *g, enum grid_style style, const char *text);
+/* A cell with a bar, see grid_bar(). */
+void grid_add_bar(struct grid *g, enum grid_style style, double share, size_t columns);
 /* Appends head and rows, each after `indent` blanks; at most `width` columns, 0: no limit. */
 void grid_print(const struct grid *g, size_t indent, size_t width, bool color, struct buffer *out);
 void grid_free(struct grid *g);
 
+/* Appends a bar of block characters, `share` (0 to 1) of `columns` long, fine to an eighth of a
+ * column; it is not padded. Returns how many columns it takes. */
+size_t grid_bar(struct buffer *out, double share, size_t columns);
 /* Appends text in a style, where colours are wanted; the text is escaped. */
 void grid_text(struct buffer *out, bool color, enum grid_style style, const char *text);
 

@@ -4,8 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/terminal.h"
 
 /*
  * Green runs, red and violet are time lost to others and to the own limit, warm colours wait for a
@@ -30,10 +32,9 @@ const struct state_look state_looks[ACCOUNT_STATES] = {
 
 enum bar_colours bar_colours_of_terminal(void)
 {
-	const char *no_color = getenv("NO_COLOR"); /* no-color.org */
 	const char *term = getenv("TERM"), *color = getenv("COLORTERM");
 
-	if ((no_color && *no_color) || !term || !*term || strcmp(term, "dumb") == 0)
+	if (!terminal_has_colours(STDOUT_FILENO))
 		return BAR_PLAIN;
 	/* COLORTERM is how terminals tell of 24 bits; those have the 256, too. */
 	if (strstr(term, "256color") || strstr(term, "direct") || (color && *color))

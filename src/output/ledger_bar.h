@@ -32,7 +32,7 @@ enum bar_colours {
 	BAR_256,   /* coloured; a letter begins each stretch */
 };
 
-/* From TERM, COLORTERM and NO_COLOR; for output to a terminal. */
+/* Of standard output: from TERM, COLORTERM and NO_COLOR; BAR_PLAIN if it is no terminal. */
 enum bar_colours bar_colours_of_terminal(void);
 
 #define BAR_CELLS_MAX 512

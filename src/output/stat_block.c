@@ -109,18 +109,11 @@ static void add_head(const struct stat_record *r, const struct stat_view *view, 
 
 /* --- the ledger --- */
 
-/* Eighths of a cell, as fine as block characters are. */
 static void add_share_bar(struct buffer *out, double share, size_t columns)
 {
-	static const char *const parts[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-	unsigned eighths = (unsigned)lround(share * (double)columns * 8);
-	size_t used = eighths / 8 + (eighths % 8 ? 1 : 0);
+	size_t used = grid_bar(out, share, columns);
 
-	for (unsigned i = 0; i < eighths / 8; i++)
-		buffer_puts(out, "█");
-	buffer_puts(out, parts[eighths % 8]);
-	for (; used < columns; used++)
-		buffer_puts(out, " ");
+	buffer_printf(out, "%*s", (int)(columns - used), "");
 }
 
 static void add_foreground(struct buffer *out, enum account_state state, enum bar_colours colours)

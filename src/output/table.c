@@ -174,18 +174,6 @@ static void print_empty(struct page *page)
 
 /* --- by container --- */
 
-/* Eighths of a character make a bar of 16 columns as fine as one of 128 pixels. */
-static void bar(double percent, char text[BAR_COLUMNS * 3 + 1])
-{
-	static const char *const eighths[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-	unsigned n = (unsigned)(fmin(percent, 100) / 100 * BAR_COLUMNS * 8 + 0.5);
-
-	*text = '\0';
-	for (unsigned i = 0; i < n / 8; i++)
-		strcat(text, "█");
-	strcat(text, eighths[n % 8]);
-}
-
 static void add_hottest(struct grid *g, const struct page *page, const struct summary *s,
 			const struct summary_container *c)
 {
@@ -240,14 +228,12 @@ static void print_containers(struct page *page, const struct summary *s)
 	grid_column(&g, "HOTTEST FUNCTION", false, 16);
 	for (size_t i = 0; i < shown; i++) {
 		const struct summary_container *c = &s->containers[i];
-		char text[BAR_COLUMNS * 3 + 1];
+		double percent = share((double)c->value, (double)v->total);
 
 		grid_add(&g, GRID_CONTAINER, c->name);
-		add_number(&g, GRID_PLAIN, share((double)c->value, (double)v->total));
-		if (bars) {
-			bar(share((double)c->value, (double)v->total), text);
-			grid_add(&g, GRID_CONTAINER, text);
-		}
+		add_number(&g, GRID_PLAIN, percent);
+		if (bars)
+			grid_add_bar(&g, GRID_CONTAINER, percent / 100, BAR_COLUMNS);
 		add_value(&g, GRID_PLAIN, v, (double)c->value);
 		if (v->samples_type >= 0)
 			add_count(&g, GRID_PLAIN, c->samples);

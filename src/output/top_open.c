@@ -53,14 +53,6 @@ static void clear_hot(struct top_hot **list, size_t *n)
 	*list = NULL;
 }
 
-static char *escaped(const char *s)
-{
-	struct buffer b = { 0 };
-
-	escape_terminal(&b, s);
-	return b.data ? b.data : xstrdup("");
-}
-
 static double share(uint64_t part, uint64_t whole)
 {
 	return whole ? (double)part / (double)whole : 0;
@@ -77,7 +69,7 @@ static void set_functions(struct top_open *open, const struct profile *p)
 	for (size_t i = 0; i < rank->n && i < TOP_HOT_MAX && rank->rows[i].self; i++)
 		open->functions[open->nfunctions++] = (struct top_hot){
 			.share = share(rank->rows[i].self, rank->total),
-			.text = escaped(rank->rows[i].keys[0]),
+			.text = escaped_terminal(rank->rows[i].keys[0]),
 		};
 	rank_free(rank);
 }
@@ -97,7 +89,7 @@ static char *stack_text(const struct profile *p, uint32_t stack)
 				&raw, "%s%s", raw.size ? " < " : "",
 				profile_frame_name(p, locations[i], line, name, sizeof(name)));
 	}
-	return escaped(raw.data ? raw.data : "");
+	return escaped_terminal(raw.data ? raw.data : "");
 }
 
 struct weight {

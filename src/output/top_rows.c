@@ -74,14 +74,6 @@ void top_rows_free(struct top_rows *rows)
 
 /* --- making rows --- */
 
-static char *escaped(const char *s)
-{
-	struct buffer b = { 0 };
-
-	escape_terminal(&b, s && *s ? s : "-");
-	return b.data;
-}
-
 static bool is_wanted(const struct top_rows *rows, const struct account *a)
 {
 	const struct top_rows_options *o = &rows->options;
@@ -141,7 +133,9 @@ static void add_row(struct top_rows *rows, const struct account *a)
 	*row = (struct top_row){
 		.container = a->is_kernel ? NULL : a->container,
 		.is_kernel = a->is_kernel,
-		.name = a->is_kernel ? xstrdup("[kernel threads]") : escaped(a->container->name),
+		.name = a->is_kernel
+				? xstrdup("[kernel threads]")
+				: escaped_terminal(*a->container->name ? a->container->name : "-"),
 		.usage.memory_limit = UINT64_MAX,
 		.io_rate = -1,
 		.net_rate = -1,
@@ -323,7 +317,7 @@ static char *pod_name(const struct top_row *row)
 		return NULL;
 	_cleanup_free_ char *name = xasprintf("%s/%s", c->namespace ? c->namespace : "-", c->pod);
 
-	return escaped(name);
+	return escaped_terminal(name);
 }
 
 /* A row that sorts by the pod, then as wanted. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 
@@ -47,4 +48,11 @@ int cpus_read(struct cpus *cpus)
 	int err = read_file("/sys/devices/system/cpu/online", 64 << 10, &list, NULL);
 
 	return err ? err : cpus_parse(list, cpus);
+}
+
+unsigned cpus_count(void)
+{
+	_cleanup_free_ struct cpus *cpus = xcalloc(1, sizeof(*cpus));
+
+	return cpus_read(cpus) < 0 ? 1 : (unsigned)cpus->count;
 }

@@ -17,6 +17,8 @@ struct cpus {
 
 /* Reads /sys/devices/system/cpu/online. 0 or negative errno. */
 int cpus_read(struct cpus *cpus);
+/* How many are online; 1 where that cannot be read. */
+unsigned cpus_count(void);
 /* Parses "0-3,8,10-11". 0 or -EINVAL. */
 int cpus_parse(const char *list, struct cpus *cpus);
 
