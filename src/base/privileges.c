@@ -56,7 +56,7 @@ static bool is_comfort(const struct privilege *p)
 	       p->capability == CAP_SETGID || p->capability == CAP_KILL;
 }
 
-int privileges_check(void)
+int privileges_check(const char *verb)
 {
 	struct buffer missing = { 0 };
 
@@ -66,9 +66,9 @@ int privileges_check(void)
 			buffer_printf(&missing, "%s%s (to %s)", missing.size ? ", " : "", p->name,
 				      p->use);
 	if (missing.size) {
-		log_error("not allowed to record: missing %s; run as root, for example 'sudo "
-			  "plimsoll record'",
-			  missing.data);
+		log_error("not allowed to watch this host: missing %s; run as root, for example "
+			  "'sudo plimsoll %s'",
+			  missing.data, verb);
 		buffer_free(&missing);
 		return -EPERM;
 	}

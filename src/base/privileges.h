@@ -22,9 +22,9 @@ extern const struct privilege privileges[];
 /* In our effective set? CAP_SYS_ADMIN stands for CAP_BPF and CAP_PERFMON, as in the kernel. */
 bool privilege_held(const struct privilege *p);
 
-/* 0, or -EPERM with what is missing and the remedy logged. Warns of what is lost without being
- * required. */
-int privileges_check(void);
+/* For a verb that watches. 0, or -EPERM with what is missing and the remedy logged. Warns of what
+ * is lost without being required. */
+int privileges_check(const char *verb);
 
 /* Keeps only those in the table; from here on a mistake of ours can do less. 0 or negative errno.
  */

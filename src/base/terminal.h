@@ -11,5 +11,7 @@
 unsigned terminal_columns(int fd);
 /* A terminal that knows colours (TERM), and nobody said NO_COLOR (no-color.org). */
 bool terminal_has_colours(int fd);
+/* Can its cursor be moved to any place, as far as TERM tells? */
+bool terminal_is_screen(int fd);
 
 #endif

@@ -282,7 +282,7 @@ static int run(int argc, char **argv)
 	struct options o = { 0 };
 	int status = parse_arguments(argc, argv, &o);
 
-	if (status == EXIT_DONE && privileges_check() < 0)
+	if (status == EXIT_DONE && privileges_check("blame") < 0)
 		status = EXIT_FAILED;
 	if (status == EXIT_DONE)
 		status = blame(&o);

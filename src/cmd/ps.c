@@ -105,8 +105,9 @@ static char *age(const struct container *c, time_t now)
 
 	if (!c->created || c->created > now)
 		return xstrdup(UNKNOWN);
-	if (c->created == now)
-		return xstrdup("0 s"); /* known to the second only */
+	/* Known to the second only, so there are no parts of one to be told. */
+	if (now - c->created < 60)
+		return xasprintf("%d s", (int)(now - c->created));
 	return xstrdup(text_duration((uint64_t)(now - c->created) * 1000000000, text));
 }
 

@@ -151,6 +151,7 @@ static int parse_stacks(struct options *o, const char *text)
 static int parse_states(struct options *o, const char *text)
 {
 	const char *names[LEDGER_STATES + 1] = { "all" }, *unknown, *near;
+	_cleanup_(buffer_free) struct buffer all = { 0 };
 	_cleanup_free_ char *name = NULL;
 	int n;
 
@@ -165,7 +166,10 @@ static int parse_states(struct options *o, const char *text)
 		return usage_error("record",
 				   "'--state %s': there is no state '%s' (did you mean '%s'?)",
 				   text, name, near);
-	return usage_error("record", "'--state %s': there is no state '%s'", text, name);
+	for (size_t i = 0; i < ARRAY_SIZE(names) && names[i]; i++)
+		buffer_printf(&all, "%s%s", i ? " " : "", names[i]);
+	return usage_error("record", "'--state %s': there is no state '%s' (there are: %s)", text,
+			   name, all.data);
 }
 
 static int parse_threshold(struct options *o, const char *text)
@@ -173,7 +177,8 @@ static int parse_threshold(struct options *o, const char *text)
 	o->of_waits = "--threshold";
 	if (parse_duration_ns(text, &o->threshold) < 0)
 		return usage_error("record",
-				   "'--threshold %s': a time is expected, such as 1ms or 50us",
+				   "'--threshold %s': a time and its unit are expected, such as "
+				   "1ms or 50us",
 				   text);
 	return EXIT_DONE;
 }
@@ -619,7 +624,7 @@ static int run(int argc, char **argv)
 
 	if (status == EXIT_DONE)
 		status = check_options(&o);
-	if (status == EXIT_DONE && privileges_check() < 0)
+	if (status == EXIT_DONE && privileges_check("record") < 0)
 		status = EXIT_FAILED;
 	if (status == EXIT_DONE && !o.has_outputs)
 		status = add_default_outputs(&o);

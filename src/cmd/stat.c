@@ -35,6 +35,8 @@
 #define BLOCKS_DEFAULT	6    /* of all there is; about three screens */
 #define REMAINDER_SHARE 0.1  /* so small a part of an interval at the end is no interval */
 #define TICK_S		1.0
+/* Whoever writes -I 1000 may think of perf stat, which counts milliseconds. */
+#define INTERVAL_OF_PERF 100
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 
@@ -161,6 +163,9 @@ static int check_options(struct options *o)
 		return usage_error("stat", "--summary is for intervals: -I says how long they are");
 	if (o->command && !*o->command)
 		return usage_error("stat", "a command is expected after '--'");
+	if (o->interval >= INTERVAL_OF_PERF)
+		log_info("-I counts seconds here, not milliseconds: a block each %g s",
+			 o->interval);
 	if (!o->has_format && has_suffix(o->path, ".json"))
 		o->format = FORMAT_JSON;
 	else if (!o->has_format && has_suffix(o->path, ".csv"))
@@ -570,7 +575,7 @@ static int run(int argc, char **argv)
 	struct options o = { .blocks = BLOCKS_DEFAULT, .path = "-" };
 	int status = parse_arguments(argc, argv, &o);
 
-	if (status == EXIT_DONE && privileges_check() < 0)
+	if (status == EXIT_DONE && privileges_check("stat") < 0)
 		status = EXIT_FAILED;
 	if (status == EXIT_DONE)
 		status = measure(&o);

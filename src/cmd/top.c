@@ -99,9 +99,11 @@ static void print_help(void)
 
 static int parse_key(struct options *o, const char *text)
 {
+	_cleanup_(buffer_free) struct buffer keys = { 0 };
 	const char *near;
 
 	for (size_t i = 0; top_key_names[i]; i++) {
+		buffer_printf(&keys, "%s%s", i ? " " : "", top_key_names[i]);
 		if (strcmp(top_key_names[i], text) == 0) {
 			o->key = (enum top_key)i;
 			return EXIT_DONE;
@@ -111,7 +113,7 @@ static int parse_key(struct options *o, const char *text)
 	if (near)
 		return usage_error("top", "'--sort %s': no such column (did you mean '%s'?)", text,
 				   near);
-	return usage_error("top", "'--sort %s': no such column", text);
+	return usage_error("top", "'--sort %s': no such column (there are: %s)", text, keys.data);
 }
 
 static int set_form(struct options *o, enum form form)
@@ -527,7 +529,7 @@ static int run(int argc, char **argv)
 	    (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
 		status = usage_error("top", "not a terminal: --batch prints lines, --plain "
 					    "sentences");
-	if (status == EXIT_DONE && privileges_check() < 0)
+	if (status == EXIT_DONE && privileges_check("top") < 0)
 		status = EXIT_FAILED;
 	if (status == EXIT_DONE)
 		status = top(&o);

@@ -271,7 +271,7 @@ static void add_events(const struct stat_record *r, struct buffer *out)
 			text_count(a->ended, one));
 	if (a->astray)
 		add_row(out, "astray", text_count(a->astray, number), "%s",
-			"events that did not fit: unaccounted");
+			"did not fit what was known of a thread");
 }
 
 static void add_faults(const struct stat_record *r, struct buffer *out)

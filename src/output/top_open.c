@@ -93,51 +93,68 @@ static char *stack_text(const struct profile *p, uint32_t stack)
 }
 
 struct weight {
-	uint32_t stack;
+	char *text;
 	uint64_t count;
 };
 
-static int by_stack(const void *a, const void *b)
+static int by_text(const void *a, const void *b)
 {
-	uint32_t x = ((const struct weight *)a)->stack, y = ((const struct weight *)b)->stack;
-
-	return (x > y) - (x < y);
+	return strcmp(((const struct weight *)a)->text, ((const struct weight *)b)->text);
 }
 
 static int by_count(const void *a, const void *b)
 {
 	uint64_t x = ((const struct weight *)a)->count, y = ((const struct weight *)b)->count;
 
-	return x == y ? by_stack(a, b) : x < y ? 1 : -1;
+	return x == y ? by_text(a, b) : x < y ? 1 : -1;
 }
 
-/* Samples of one stack differ by their threads: here they are one. */
+/* Stacks that differ by their threads, or by where in a function they are, look the same here and
+ * are one. Returns how many are left. */
+static size_t join_alike(struct weight *weights, size_t n)
+{
+	size_t kept = 0;
+
+	qsort(weights, n, sizeof(*weights), by_text);
+	for (size_t i = 0; i < n; i++) {
+		if (kept && !by_text(&weights[kept - 1], &weights[i])) {
+			weights[kept - 1].count += weights[i].count;
+			free(weights[i].text);
+		} else {
+			weights[kept++] = weights[i];
+		}
+	}
+	qsort(weights, kept, sizeof(*weights), by_count);
+	return kept;
+}
+
 static void set_stacks(struct top_open *open, const struct profile *p)
 {
-	size_t n = profile_count_samples(p), kept = 0;
+	size_t n = profile_count_samples(p);
 	_cleanup_free_ struct weight *weights = xcalloc(n + 1, sizeof(*weights));
 
 	open->samples = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct sample sample = profile_get_sample(p, i);
 
-		weights[i] = (struct weight){ sample.stack, (uint64_t)sample.values[0] };
+		weights[i] = (struct weight){
+			.text = stack_text(p, sample.stack),
+			.count = (uint64_t)sample.values[0],
+		};
 		open->samples += weights[i].count;
 	}
-	qsort(weights, n, sizeof(*weights), by_stack);
-	for (size_t i = 0; i < n; i++) {
-		if (kept && weights[kept - 1].stack == weights[i].stack)
-			weights[kept - 1].count += weights[i].count;
-		else
-			weights[kept++] = weights[i];
-	}
-	qsort(weights, kept, sizeof(*weights), by_count);
+	n = join_alike(weights, n);
 	open->stacks = xcalloc(TOP_HOT_MAX, sizeof(*open->stacks));
-	for (size_t i = 0; i < kept && i < TOP_HOT_MAX; i++)
+	for (size_t i = 0; i < n; i++) {
+		if (open->nstacks == TOP_HOT_MAX) {
+			free(weights[i].text);
+			continue;
+		}
 		open->stacks[open->nstacks++] = (struct top_hot){
 			.share = share(weights[i].count, open->samples),
-			.text = stack_text(p, weights[i].stack),
+			.text = weights[i].text,
 		};
+	}
 }
 
 void top_open_profile(struct top_open *open, const struct profile *profile)

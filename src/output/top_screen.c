@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/cleanup.h"
+#include "base/terminal.h"
 #include "base/text.h"
 #include "output/ledger_bar.h"
 #include "output/top_columns.h"
@@ -62,7 +63,19 @@ static const struct {
 	{ "q Ctrl-C", "leave" },
 };
 #define KEYS_WIDTH 18
-#define HELP_LEFT  46
+#define HELP_LEFT  46 /* the column of the states, that of their summaries behind it */
+#define HELP_STATE 14
+/* The longest summary of a state; for narrower screens there are these, of 20 columns. */
+#define SUMMARY_MOST 52
+static const char *const short_summaries[ACCOUNT_STATES] = {
+	[ACCOUNT_USER] = "its own code",	  [ACCOUNT_KERNEL] = "in the kernel for it",
+	[ACCOUNT_RUNNABLE] = "waits for a CPU",	  [ACCOUNT_THROTTLED] = "stopped by its quota",
+	[ACCOUNT_DISK] = "disk, file system",	  [ACCOUNT_NETWORK] = "the end of a socket",
+	[ACCOUNT_LOCK] = "lock, other thread",	  [ACCOUNT_PIPE] = "the end of a pipe",
+	[ACCOUNT_MEMORY] = "reclaim, swap",	  [ACCOUNT_CHILD] = "a child process",
+	[ACCOUNT_OTHER] = "anything else",	  [ACCOUNT_IDLE] = "nothing to do",
+	[ACCOUNT_UNACCOUNTED] = "nobody saw how",
+};
 
 /* --- the terminal --- */
 
@@ -95,6 +108,9 @@ int top_screen_open(enum top_key key, struct top_screen **out)
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return -ENOTTY;
+	/* ncurses makes do with one that prints line by line; nobody could read it. */
+	if (!terminal_is_screen(STDOUT_FILENO))
+		return -EINVAL;
 	terminal = newterm(NULL, stdout, stdin);
 	if (!terminal)
 		return -EINVAL;
@@ -617,7 +633,8 @@ static const struct top_row *row_of(struct top_rows *rows, const struct containe
 	return NULL;
 }
 
-static void put_figures(int y, const struct top_row *row)
+/* From line y on, as many lines as it takes; returns how many. */
+static int put_figures(int y, const struct top_row *row)
 {
 	static const struct {
 		const char *word;
@@ -626,20 +643,29 @@ static void put_figures(int y, const struct top_row *row)
 	} figures[] = {
 		{ "CPU", TOP_CPU, "%" },	{ "of its limit", TOP_OF_LIMIT, "%" },
 		{ "p99 wait", TOP_WAIT, "" },	{ "throttled", TOP_THROTTLED, "%" },
-		{ "memory", TOP_MEMORY, "" },	{ "of", TOP_MEMORY_LIMIT, "" },
-		{ "I/O a second", TOP_IO, "" }, { "network", TOP_NET, "" },
+		{ "memory", TOP_MEMORY, "" },	{ "its limit", TOP_MEMORY_LIMIT, "" },
+		{ "I/O", TOP_IO, "/s" },	{ "network", TOP_NET, "/s" },
 		{ "threads", TOP_THREADS, "" },
 	};
-	_cleanup_(buffer_free) struct buffer line = { 0 };
+	int x = 0, lines = 1;
 
 	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
-		char text[TEXT_SHORT];
+		char text[TEXT_SHORT], figure[64];
 		const char *value = top_cell(row, figures[i].column, text);
+		int width;
 
-		if (strcmp(value, "-") != 0)
-			buffer_printf(&line, " %s %s%s ", figures[i].word, value, figures[i].unit);
+		if (strcmp(value, "-") == 0)
+			continue;
+		width = snprintf(figure, sizeof(figure), " %s %s%s", figures[i].word, value,
+				 figures[i].unit);
+		if (x + width > COLS && x) {
+			x = 0;
+			lines++;
+		}
+		put(y + lines - 1, x, A_NORMAL, figure, width, false);
+		x += width + 1;
 	}
-	put_line(y, A_NORMAL, line.data ? line.data : "");
+	return lines;
 }
 
 static void put_open_title(const struct top_screen *s)
@@ -736,7 +762,7 @@ static void draw_open(struct top_screen *s, const struct top_view *view)
 	row = row_of(view->rows, s->opened);
 	put_open_title(s);
 	if (row) {
-		put_figures(y++, row);
+		y += put_figures(y, row);
 		put_bar(s, y++, 0, COLS, row->ns);
 		y += put_legend(s, y, row->ns, row->total);
 	} else {
@@ -764,6 +790,7 @@ static void draw_open(struct top_screen *s, const struct top_view *view)
 static void draw_help(const struct top_screen *s, const struct top_view *view)
 {
 	const int rows = (int)MAX(ARRAY_SIZE(key_help), (size_t)ACCOUNT_STATES);
+	const bool is_wide = COLS >= HELP_LEFT + HELP_STATE + SUMMARY_MOST;
 	int y = rows + 1;
 
 	put_line(0, A_REVERSE, " plimsoll top: any key goes back");
@@ -774,7 +801,8 @@ static void draw_help(const struct top_screen *s, const struct top_view *view)
 	}
 	for (enum account_state i = 0; i < ACCOUNT_STATES; i++) {
 		put_key(s, (int)i + 1, HELP_LEFT, i, account_state_name(i));
-		put((int)i + 1, HELP_LEFT + 14, A_NORMAL, account_state_summary(i), COLS, false);
+		put((int)i + 1, HELP_LEFT + HELP_STATE, A_NORMAL,
+		    is_wide ? account_state_summary(i) : short_summaries[i], COLS, false);
 	}
 	for (enum top_column i = TOP_NAME + 1; i < TOP_COLUMNS; i++) {
 		if ((i == TOP_IO && !top_rows_have_io(view->rows)) ||
