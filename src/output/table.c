@@ -290,8 +290,25 @@ static void print_functions(struct page *page, const struct summary *s,
 	grid_print(&g, 2, page->options->width, page->options->color, page->out);
 }
 
+/* "  lock 53.2 % · pipe 46.8 %": what the container's threads were in; `states` is by container and
+ * state, most first. */
+static void print_states(struct page *page, const struct rank *states,
+			 const struct summary_container *c)
+{
+	_cleanup_(buffer_free) struct buffer line = { 0 };
+	char text[TEXT_SHORT];
+
+	for (size_t i = 0; i < states->n; i++)
+		if (strcmp(states->rows[i].keys[0], c->name) == 0)
+			buffer_printf(
+				&line, "%s%s %s", line.size ? " · " : "  ", states->rows[i].keys[1],
+				share_text((double)states->rows[i].total, (double)c->value, text));
+	if (line.size)
+		print_fitting(page, GRID_PLAIN, line.data, "");
+}
+
 static void print_section(struct page *page, const struct summary *s,
-			  const struct summary_container *c)
+			  const struct summary_container *c, const struct rank *states)
 {
 	const struct view *v = page->view;
 	char share_of_all[TEXT_SHORT], value[TEXT_SHORT];
@@ -305,23 +322,34 @@ static void print_section(struct page *page, const struct summary *s,
 			      value_text((double)c->value, v->unit, value));
 		print_fitting(page, GRID_CONTAINER, c->name, figures.data);
 	}
+	if (states)
+		print_states(page, states, c);
 	print_functions(page, s, c);
 }
 
 static int print_summary(struct page *page, const struct profile *p)
 {
-	struct summary *s;
-	int err = summary_new(p, page->view, &s);
+	static const char *const keys[] = { "container", "state" };
+	struct rank *states = NULL;
+	struct summary *s = NULL;
+	int err = 0;
 
-	if (err)
+	if (page->view->has_containers && view_has_label(p, "state"))
+		err = rank_new(p, page->view->value, keys, ARRAY_SIZE(keys), &states);
+	if (!err)
+		err = summary_new(p, page->view, &s);
+	if (err) {
+		rank_free(states);
 		return err;
+	}
 	if (page->view->has_containers)
 		print_containers(page, s);
 	for (size_t i = 0; i < MIN(s->n, (size_t)SECTIONS_SHOWN); i++)
-		print_section(page, s, &s->containers[i]);
+		print_section(page, s, &s->containers[i], states);
 	if (s->n > SECTIONS_SHOWN)
 		buffer_puts(page->out,
 			    "\nFor the functions of the others: --by container,function\n");
+	rank_free(states);
 	summary_free(s);
 	return 0;
 }

@@ -4,6 +4,7 @@
  */
 #include "output/view.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -194,7 +195,12 @@ void view_facts(const struct view *v, struct buffer *out)
 	}
 	if ((int)v->value != v->samples_type && *v->type) {
 		buffer_printf(out, "%s%s", gap, value_text((double)v->total, v->unit, text));
-		buffer_printf(out, " %s", v->signal);
+		/* "CPU time" keeps its letters, "Wall time" is one only as a heading. */
+		buffer_printf(out, " %c%s",
+			      isupper((unsigned char)v->signal[1])
+				      ? v->signal[0]
+				      : tolower((unsigned char)v->signal[0]),
+			      v->signal + 1);
 		gap = " · ";
 	}
 	if (v->time > 0) {

@@ -61,7 +61,9 @@ enum frame_kind profile_frame_kind(const struct profile *p, uint32_t location)
 	if (l->mapping)
 		return kind_of_mapping(profile_str(p, profile_get_mapping(p, l->mapping)->file));
 	name = given_name(p, l, 0);
-	return !l->address && name && name[0] == '[' ? FRAME_MARK : FRAME_USER;
+	return !l->address && name && (name[0] == '[' || strcmp(name, NAME_WAKER) == 0)
+		       ? FRAME_MARK
+		       : FRAME_USER;
 }
 
 const char *profile_frame_name(const struct profile *p, uint32_t location, size_t line, char *buf,

@@ -33,6 +33,9 @@ struct profile;
 
 /* The mapping that kernel frames belong to (modules and BPF programs have "[module]" names). */
 #define MAPPING_KERNEL "[kernel.kallsyms]"
+/* Name of the frame between a stack that waited and, on its leaf's side, the stack of who ended the
+ * wait, which is upside down, as in the output of offwaketime. */
+#define NAME_WAKER "--"
 /* The function name of a frame that stands for the part of a stack that could not be walked. */
 #define FRAME_TRUNCATED "[truncated]"
 

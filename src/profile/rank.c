@@ -69,7 +69,7 @@ struct pass {
 	struct frames frames;
 	uint32_t *frame_tuples; /* of frames.all */
 	uint32_t *label_tuples; /* of label sets; tuple + 1, 0: not asked for yet */
-	bool is_base;
+	bool is_base, of_waits;
 };
 
 /* --- keys --- */
@@ -247,12 +247,49 @@ static void add_total(struct pass *pass, uint32_t row, uint64_t weight)
 		to->total = weight_add(to->total, weight);
 }
 
+/* --- where a wait is --- */
+
+/* Every thread that waits does it in there, which tells nothing of what it waits for. */
+static bool is_scheduler(const struct pass *pass, const struct frame *f)
+{
+	static const char *const prefixes[] = { "schedule", "io_schedule", "preempt_schedule" };
+	const char *name = pass->ranking->names.array[f->name];
+
+	if (f->kind != FRAME_KERNEL)
+		return false;
+	name += strspn(name, "_");
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
+		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+			return true;
+	return false;
+}
+
+/* The position in a stack of who has its weight as self: the leaf; of a wait the function that went
+ * to the scheduler, behind the stack of who ended the wait, if that is joined to it. */
+static size_t leaf_of(const struct pass *pass, const uint32_t *stack, size_t n)
+{
+	const struct frames *f = &pass->frames;
+	size_t leaf = 0;
+
+	if (!pass->of_waits)
+		return 0;
+	for (size_t i = 0; i + 1 < n; i++) {
+		const struct frame *frame = &f->all[f->first[stack[i]]];
+
+		if (!frame->mapping &&
+		    strcmp(pass->ranking->names.array[frame->name], NAME_WAKER) == 0)
+			leaf = i + 1;
+	}
+	while (leaf + 1 < n && is_scheduler(pass, &f->all[f->first[stack[leaf]]]))
+		leaf++;
+	return leaf;
+}
+
 static void add_sample(struct pass *pass, const struct sample *s, uint64_t weight)
 {
 	struct ranking *r = pass->ranking;
 	struct row_key key = { .labels = tuple_of_labels(pass, s->labels) };
-	bool is_leaf = true;
-	size_t n = 0;
+	size_t n = 0, leaf;
 	const uint32_t *stack = profile_get_stack(pass->profile, s->stack, &n);
 
 	r->sample++;
@@ -267,16 +304,17 @@ static void add_sample(struct pass *pass, const struct sample *s, uint64_t weigh
 		add_total(pass, row, weight);
 		return;
 	}
+	leaf = leaf_of(pass, stack, n);
 	for (size_t i = 0; i < n; i++) {
-		for (uint32_t at = pass->frames.first[stack[i]];
-		     at < pass->frames.first[stack[i] + 1]; at++) {
+		const uint32_t first = pass->frames.first[stack[i]];
+
+		for (uint32_t at = first; at < pass->frames.first[stack[i] + 1]; at++) {
 			uint32_t row;
 
 			key.frame = pass->frame_tuples[at];
 			row = row_number(r, &key, pass->frames.all[at].kind);
-			if (is_leaf)
+			if (i == leaf && at == first)
 				add_self(pass, row, weight);
-			is_leaf = false;
 			add_total(pass, row, weight);
 		}
 	}
@@ -300,6 +338,8 @@ static void add_profile(struct ranking *r, const struct profile *p, size_t value
 		.ranking = r,
 		.profile = p,
 		.is_base = is_base,
+		.of_waits = strcmp(r->rank->type, "offcpu") == 0 ||
+			    strcmp(r->rank->type, "wall") == 0,
 		.label_tuples = xcalloc(profile_count_labels(p) + 1, sizeof(uint32_t)),
 	};
 

@@ -3,7 +3,8 @@
  * Samples summed up by keys, largest first: the table. Keys are labels (container, pod, image, pid,
  * comm, ...) and, from the stack, `function`, `file`, `mapping`. With a stack key a row has self
  * (the leaf is this) and total (it is anywhere in the stack, counted once), exactly as `go tool
- * pprof -top` has flat and cum; without one both are equal.
+ * pprof -top` has flat and cum; without one both are equal. Only waits (types `offcpu` and `wall`)
+ * have theirs not in the scheduler but in the function that called it.
  */
 #ifndef PLIMSOLL_PROFILE_RANK_H
 #define PLIMSOLL_PROFILE_RANK_H

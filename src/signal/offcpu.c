@@ -33,9 +33,6 @@
 #include "signal/unwinder.h"
 #include "symbol/kernel_range.h"
 
-/* Between the stack that waited and the one that ended the wait, which is upside down, as in the
- * output of offwaketime. */
-#define FRAME_SEPARATOR "--"
 #define FRAME_INTERRUPT "[interrupt]"
 
 /* Sums whose stack has not come yet: it is still to be walked. */
@@ -142,7 +139,7 @@ static uint32_t join_stacks(struct signal *s, const struct meaning *waited, uint
 
 	if (!join_waker(s, &j, waker))
 		return waited->stack;
-	join_name(s, &j, FRAME_SEPARATOR);
+	join_name(s, &j, NAME_WAKER);
 	stack = profile_get_stack(p, waited->stack, &n);
 	for (size_t i = 0; i < n; i++)
 		join(&j, stack[i]);
