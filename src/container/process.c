@@ -90,6 +90,11 @@ bool process_has_own_mount_namespace(const struct containers *c, pid_t pid)
 	return namespace_of(c, pid, "mnt") == THEIRS;
 }
 
+bool process_has_own_network_namespace(const struct containers *c, pid_t pid)
+{
+	return namespace_of(c, pid, "net") == THEIRS;
+}
+
 enum tenants process_tenants(const struct containers *c, int hierarchy, const char *path)
 {
 	_cleanup_free_ char *text = processes_of(c, hierarchy, path);

@@ -118,6 +118,7 @@ enum tenants { TENANTS_NONE, TENANTS_OF_HOST, TENANTS_OF_CONTAINER };
 enum tenants process_tenants(const struct containers *c, int hierarchy, const char *path);
 bool process_has_own_pid_namespace(const struct containers *c, pid_t pid);
 bool process_has_own_mount_namespace(const struct containers *c, pid_t pid);
+bool process_has_own_network_namespace(const struct containers *c, pid_t pid);
 /* Is it the first process of its innermost PID namespace? */
 bool process_is_init(const struct containers *c, pid_t pid);
 /* Seconds since the epoch, 0 unknown. */

@@ -186,6 +186,50 @@ static void the_kind_of_a_function_is_known(void **state)
 	profile_free(p);
 }
 
+static void add_frame(struct profile *p, uint32_t locations[], size_t at, const char *mapping,
+		      const char *name)
+{
+	const struct mapping m = { .start = 0x1000,
+				   .limit = 0x9000,
+				   .file = profile_string(p, mapping ? mapping : "") };
+	const struct function f = { .name = profile_string(p, name) };
+	const struct line line = { .function = profile_function(p, &f) };
+
+	locations[at] = profile_location_with_lines(p, mapping ? profile_mapping(p, &m) : 0,
+						    mapping ? 0x2000 + at : 0, &line, 1);
+}
+
+/* Leaf first: who woke, then who waited: read() in the kernel, that of a program. */
+static void a_wait_has_its_self_where_the_scheduler_was_called(void **state)
+{
+	static const char *const keys[] = { "function" };
+	struct profile *p = profile_new();
+	const struct value_type type = { profile_string(p, "offcpu"),
+					 profile_string(p, "nanoseconds") };
+	const int64_t value = 10;
+	uint32_t l[6], stacks[2];
+
+	(void)state;
+	profile_set_types(p, &type, 1);
+	add_frame(p, l, 0, NULL, "waker");
+	add_frame(p, l, 1, NULL, NAME_WAKER);
+	add_frame(p, l, 2, MAPPING_KERNEL, "__schedule");
+	add_frame(p, l, 3, MAPPING_KERNEL, "io_schedule_timeout");
+	add_frame(p, l, 4, MAPPING_KERNEL, "pipe_read");
+	add_frame(p, l, 5, "/bin/app", "schedule_work");
+	stacks[0] = profile_stack(p, l + 2, 4);
+	stacks[1] = profile_stack(p, l, 6);
+	for (size_t i = 0; i < ARRAY_SIZE(stacks); i++)
+		profile_add(p, stacks[i], 0, &value);
+
+	struct rank *r = rank_by(p, keys, 1);
+	expect(r, "pipe_read", 20, 20);
+	expect(r, "__schedule", 0, 20);
+	expect(r, "waker", 0, 10);
+	rank_free(r);
+	profile_free(p);
+}
+
 static void a_key_that_nobody_has_is_refused(void **state)
 {
 	static const char *const unknown[] = { "function", "pod" };
@@ -267,6 +311,7 @@ int main(void)
 		cmocka_unit_test(equal_weights_go_by_total_then_name),
 		cmocka_unit_test(a_sample_without_a_stack_is_not_lost),
 		cmocka_unit_test(the_kind_of_a_function_is_known),
+		cmocka_unit_test(a_wait_has_its_self_where_the_scheduler_was_called),
 		cmocka_unit_test(a_key_that_nobody_has_is_refused),
 		cmocka_unit_test(a_comparison_scales_before_to_after),
 		cmocka_unit_test(keys_of_either_side_are_known_in_a_comparison),
