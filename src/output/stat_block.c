@@ -109,13 +109,6 @@ static void add_head(const struct stat_record *r, const struct stat_view *view, 
 
 /* --- the ledger --- */
 
-static void add_share_bar(struct buffer *out, double share, size_t columns)
-{
-	size_t used = grid_bar(out, share, columns);
-
-	buffer_printf(out, "%*s", (int)(columns - used), "");
-}
-
 static void add_foreground(struct buffer *out, enum account_state state, enum bar_colours colours)
 {
 	const struct state_look *look = &state_looks[state];
@@ -127,13 +120,6 @@ static void add_foreground(struct buffer *out, enum account_state state, enum ba
 		buffer_printf(out, "\033[%um", look->ansi8 ? 30 + look->ansi8 : 37);
 }
 
-static void trim_end(struct buffer *out)
-{
-	while (out->size && out->data[out->size - 1] == ' ')
-		out->data[--out->size] = '\0';
-	buffer_puts(out, "\n");
-}
-
 static void add_state(const struct stat_record *r, enum account_state state,
 		      const struct stat_view *view, struct buffer *out)
 {
@@ -143,7 +129,7 @@ static void add_state(const struct stat_record *r, enum account_state state,
 	bool is_wide = view->width >= STATE_COLUMNS + STATE_BAR_LEAST + SUMMARY_COLUMNS;
 	size_t taken = STATE_COLUMNS + (is_wide ? SUMMARY_COLUMNS : 0);
 	size_t room = view->width > taken ? view->width - taken : 0;
-	size_t columns = MIN(MAX(room, (size_t)STATE_BAR_LEAST), (size_t)STATE_BAR_MOST);
+	size_t columns = MIN(MAX(room, (size_t)STATE_BAR_LEAST), (size_t)STATE_BAR_MOST), used;
 	char time[TEXT_SHORT], percent[TEXT_SHORT], name[TEXT_SHORT];
 
 	snprintf(percent, sizeof(percent), share > 0 && share < 0.0005 ? "<0.1 %%" : "%.1f %%",
@@ -159,15 +145,15 @@ static void add_state(const struct stat_record *r, enum account_state state,
 	text_fit(out, percent, 7, true);
 	buffer_puts(out, "  ");
 	add_foreground(out, state, view->colours);
-	add_share_bar(out, share, columns);
+	used = grid_bar(out, share, columns);
 	if (view->colours != BAR_PLAIN)
 		buffer_puts(out, "\033[0m");
 	if (is_wide) {
-		buffer_puts(out, "  ");
+		buffer_printf(out, "%*s  ", (int)(columns - used), "");
 		grid_text(out, view->colours != BAR_PLAIN, GRID_FAINT,
 			  account_state_summary(state));
 	}
-	trim_end(out);
+	buffer_puts(out, "\n");
 }
 
 static void add_ledger(const struct stat_record *r, const struct stat_view *view,

@@ -150,7 +150,7 @@ static void say_row(const struct top_row *row, const char *lead, struct buffer *
 	buffer_puts(out, ".");
 	say_times(row, out);
 	if (row->wait_p99)
-		buffer_printf(out, " Waits for a CPU are below %s.",
+		buffer_printf(out, " 99 of 100 waits for a CPU are below %s.",
 			      text_duration(row->wait_p99, text));
 	if (row->usage.has_memory) {
 		buffer_printf(out, " Memory %s", text_bytes(row->usage.memory, text));
@@ -158,6 +158,12 @@ static void say_row(const struct top_row *row, const char *lead, struct buffer *
 			buffer_printf(out, " of %s", text_bytes(row->usage.memory_limit, text));
 		buffer_puts(out, ".");
 	}
+	if (row->io_rate >= 0)
+		buffer_printf(out, " Block I/O %s a second.",
+			      text_bytes((uint64_t)row->io_rate, text));
+	if (row->net_rate >= 0)
+		buffer_printf(out, " Network %s a second.",
+			      text_bytes((uint64_t)row->net_rate, text));
 	buffer_printf(out, " Threads %.0f.\n", ceil(row->threads - 0.05));
 }
 
