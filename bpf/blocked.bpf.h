@@ -203,9 +203,10 @@ static __always_inline enum ledger_state what_syscall_blocks(struct task_struct 
 
 	if (!read_entered(task, &entered))
 		return LEDGER_OTHER;
-	/* A page fault that is neither iowait nor reclaim waits for the memory map's lock. */
+	/* A page fault: of a file's page that must be read; of one that was swapped out, or pushed
+	 * out too early, which is in memstall, too; or it waits for the memory map's lock. */
 	if (entered.number < 0)
-		return LEDGER_MEMORY;
+		return waits_for_io(task) && !waits_for_memory(task) ? LEDGER_DISK : LEDGER_MEMORY;
 	number = entered.number;
 	if (number >= SYSCALLS_MAX)
 		return LEDGER_OTHER;

@@ -130,6 +130,7 @@ static void add_state(const struct stat_record *r, enum account_state state,
 	size_t taken = STATE_COLUMNS + (is_wide ? SUMMARY_COLUMNS : 0);
 	size_t room = view->width > taken ? view->width - taken : 0;
 	size_t columns = MIN(MAX(room, (size_t)STATE_BAR_LEAST), (size_t)STATE_BAR_MOST), used;
+	_cleanup_(buffer_free) struct buffer bar = { 0 };
 	char time[TEXT_SHORT], percent[TEXT_SHORT], name[TEXT_SHORT];
 
 	snprintf(percent, sizeof(percent), share > 0 && share < 0.0005 ? "<0.1 %%" : "%.1f %%",
@@ -143,11 +144,14 @@ static void add_state(const struct stat_record *r, enum account_state state,
 	text_fit(out, text_duration(r->account.ns[state], time), 9, true);
 	buffer_puts(out, " ");
 	text_fit(out, percent, 7, true);
-	buffer_puts(out, "  ");
-	add_foreground(out, state, view->colours);
-	used = grid_bar(out, share, columns);
-	if (view->colours != BAR_PLAIN)
-		buffer_puts(out, "\033[0m");
+	used = grid_bar(&bar, share, columns);
+	if (used || is_wide) {
+		buffer_puts(out, "  ");
+		add_foreground(out, state, view->colours);
+		buffer_puts(out, bar.data);
+		if (view->colours != BAR_PLAIN)
+			buffer_puts(out, "\033[0m");
+	}
 	if (is_wide) {
 		buffer_printf(out, "%*s  ", (int)(columns - used), "");
 		grid_text(out, view->colours != BAR_PLAIN, GRID_FAINT,
