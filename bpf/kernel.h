@@ -98,7 +98,10 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct task_struct;
+
 struct rq {
+	struct task_struct *curr;
 	u64 clock;	/* ns; as of the last event on this CPU */
 	u64 clock_task; /* less interrupts and what a hypervisor took */
 	u64 clock_pelt; /* scaled by the CPU's speed */

@@ -182,24 +182,39 @@ static __always_inline u32 take_slot(const struct identity *who)
 	return found ? *found : LEDGER_SLOT_NONE;
 }
 
-/* The slot of a thread's cgroups; the account remembers it. */
-static __always_inline u32 slot_of(struct task_struct *task, struct ledger_thread *account)
+static __always_inline u32 find_slot(struct task_struct *task)
 {
-	u64 cgroups = (u64)task->cgroups;
 	struct identity who;
 	u32 *found;
 
-	if (account->cgroups == cgroups)
-		return account->slot;
-	account->cgroups = cgroups;
-	if (is_kernel_thread(task)) {
-		account->slot = LEDGER_SLOT_KERNEL;
+	if (is_kernel_thread(task))
 		return LEDGER_SLOT_KERNEL;
-	}
 	identify(task, &who);
 	found = bpf_map_lookup_elem(&ledger_slots, &who);
-	account->slot = found ? *found : take_slot(&who);
+	return found ? *found : take_slot(&who);
+}
+
+/*
+ * The slot of a thread's cgroups; the account remembers it. Asked before an interval is charged:
+ * a thread that was moved while it slept may have left a cgroup that is gone since, and whose slot
+ * is another's.
+ */
+static __always_inline u32 slot_of(struct task_struct *task, struct ledger_thread *account)
+{
+	u64 cgroups = (u64)task->cgroups;
+
+	if (account->cgroups == cgroups)
+		return account->slot;
+	account->slot = find_slot(task);
+	account->cgroups = cgroups;
 	return account->slot;
+}
+
+/* The same, for who may not write the account. */
+static __always_inline u32 present_slot(struct task_struct *task,
+					const struct ledger_thread *account)
+{
+	return account->cgroups == (u64)task->cgroups ? account->slot : find_slot(task);
 }
 
 /* --- sums --- */
@@ -371,6 +386,13 @@ static __always_inline struct course course_of_wait(struct task_struct *task,
 	return course;
 }
 
+/* blame_waited() where it is seldom called: once for the verifier, and out of the others' way. */
+static __noinline int blame_waited_unseen(u32 victim, u32 cpu, u64 begin, u64 end)
+{
+	blame_waited(victim, cpu, begin, end);
+	return 0;
+}
+
 /*
  * Events were not seen: the thread is on a CPU, and its account has it elsewhere, or the other way
  * round. How long it ran the kernel counts, too. Before it ran it was where it was seen last; what
@@ -388,6 +410,8 @@ static __always_inline struct course course_astray(struct task_struct *task,
 		ran = now - since;
 	if (state == LEDGER_RUNNING)
 		return (struct course){ LEDGER_RUNNING, LEDGER_UNACCOUNTED, since + ran };
+	if (state == LEDGER_RUNNABLE)
+		blame_waited_unseen(account->slot, account->cpu, since, now - ran);
 	return (struct course){ state, LEDGER_RUNNING, now - ran };
 }
 
@@ -436,7 +460,7 @@ static __always_inline void on_switch_out(struct task_struct *task, bool preempt
 
 	if (!account || !account->interval)
 		return;
-	sums = sums_of(at->row, account->slot);
+	sums = sums_of(at->row, slot_of(task, account));
 	if (!sums)
 		return;
 	if (state_of(account) == LEDGER_RUNNING) {
@@ -455,7 +479,6 @@ static __always_inline void on_switch_out(struct task_struct *task, bool preempt
 		on_death(task, account, sums, at);
 		return;
 	}
-	slot_of(task, account);
 	if (state) {
 		open_interval(account, what_blocks(task, state), at->now);
 	} else {
@@ -471,9 +494,10 @@ static __always_inline u32 on_switch_in(struct task_struct *task, const struct m
 	struct course course;
 	u64 waited;
 
+	/* Those that were not born by fork have no account, but they are to blame. */
 	if (!account || !account->interval)
-		return is_kernel_thread(task) ? LEDGER_SLOT_KERNEL : LEDGER_SLOT_NONE;
-	sums = sums_of(at->row, account->slot);
+		return find_slot(task);
+	sums = sums_of(at->row, slot_of(task, account));
 	if (!sums)
 		return account->slot;
 	if (is_waiting(state_of(account))) {
@@ -485,7 +509,6 @@ static __always_inline u32 on_switch_in(struct task_struct *task, const struct m
 	}
 	close_interval(account, sums, at, &course);
 	account->cpu = at->row;
-	slot_of(task, account);
 	open_interval(account, LEDGER_RUNNING, at->now);
 	return account->slot;
 }
@@ -528,14 +551,13 @@ int BPF_PROG(on_wakeup, struct task_struct *task)
 	state = state_of(account);
 	if (state == LEDGER_RUNNING || is_waiting(state))
 		return 0;
-	sums = sums_of(at.row, account->slot);
+	sums = sums_of(at.row, slot_of(task, account));
 	if (!sums)
 		return 0;
 	since = LEDGER_SINCE(account->interval);
 	charge(account, sums, &at, state, since, at.now);
 	add_block(account->slot, state, at.now > since ? at.now - since : 0);
 	sums->wakeups++;
-	slot_of(task, account);
 	account->waited = 0;
 	open_wait(task, account, cpu_of(task), false, at.now);
 	return 0;
@@ -579,7 +601,7 @@ int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 
 	if (!account || !account->interval)
 		return 0;
-	sums = sums_of(at.row, account->slot);
+	sums = sums_of(at.row, slot_of(task, account));
 	if (!sums)
 		return 0;
 	sums->migrations++;
@@ -594,11 +616,26 @@ int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 
 /* --- the iterator --- */
 
+/*
+ * __schedule() in kernel/sched/core.c writes down whom it puts on the CPU, then comes the
+ * tracepoint, then the CPU goes over to it, and only then is `on_cpu` another one. Who believed
+ * `on_cpu` would miss that the tracepoint is over, and take who has left for running till it is
+ * back.
+ */
+static __always_inline bool has_cpu(struct task_struct *task)
+{
+	struct cfs_rq *queue = queue_of(task, -1);
+
+	if (!queue)
+		return bpf_core_field_exists(task->on_cpu) && task->on_cpu;
+	return BPF_CORE_READ(queue, rq, curr) == task;
+}
+
 static __always_inline u32 present_state(struct task_struct *task)
 {
 	u32 state = task_state(task);
 
-	if (bpf_core_field_exists(task->on_cpu) && task->on_cpu)
+	if (has_cpu(task))
 		return LEDGER_RUNNING;
 	return state ? what_blocks(task, state) : LEDGER_RUNNABLE;
 }
@@ -640,9 +677,9 @@ static __always_inline void collect_piece(struct ledger_thread *account, u32 slo
 }
 
 static __always_inline void collect_times(struct task_struct *task, struct ledger_thread *account,
-					  u64 cut)
+					  u32 slot, u64 cut)
 {
-	struct ledger_sums *sums = sums_of(rows - 1, account->slot);
+	struct ledger_sums *sums = sums_of(rows - 1, slot);
 	u64 phase = !LEDGER_CUT_PHASE(cut), utime = task->utime, stime = task->stime;
 
 	if (!sums)
@@ -655,7 +692,7 @@ static __always_inline void collect_times(struct task_struct *task, struct ledge
 
 /* What of the thread was open at the cut. */
 static __always_inline void collect_open(struct task_struct *task, struct ledger_thread *account,
-					 u64 cut, u64 throttled, u64 now)
+					 u32 slot, u64 cut, u64 throttled, u64 now)
 {
 	u64 time = LEDGER_CUT_TIME(cut), interval = account->interval;
 	u64 since = LEDGER_SINCE(interval), crossed, middle;
@@ -674,18 +711,18 @@ static __always_inline void collect_open(struct task_struct *task, struct ledger
 		return;
 	}
 	if (state == LEDGER_RUNNING)
-		collect_times(task, account, cut);
+		collect_times(task, account, slot, cut);
 	if (!throttled) {
-		collect_piece(account, account->slot, is_waiting(state) ? LEDGER_RUNNABLE : state,
-			      since, time, cut);
+		collect_piece(account, slot, is_waiting(state) ? LEDGER_RUNNABLE : state, since,
+			      time, cut);
 	} else if (state == LEDGER_THROTTLED) {
 		middle = since + throttled < time ? since + throttled : time;
-		collect_piece(account, account->slot, LEDGER_THROTTLED, since, middle, cut);
-		collect_piece(account, account->slot, LEDGER_RUNNABLE, middle, time, cut);
+		collect_piece(account, slot, LEDGER_THROTTLED, since, middle, cut);
+		collect_piece(account, slot, LEDGER_RUNNABLE, middle, time, cut);
 	} else {
 		middle = now - throttled < time ? now - throttled : time;
-		collect_piece(account, account->slot, LEDGER_RUNNABLE, since, middle, cut);
-		collect_piece(account, account->slot, LEDGER_THROTTLED, middle, time, cut);
+		collect_piece(account, slot, LEDGER_RUNNABLE, since, middle, cut);
+		collect_piece(account, slot, LEDGER_THROTTLED, middle, time, cut);
 	}
 	account->counted = time;
 }
@@ -703,7 +740,8 @@ static __always_inline void collect_unseen(struct task_struct *task, u32 slot, u
 }
 
 static __always_inline void write_dump(struct seq_file *seq, struct task_struct *task,
-				       const struct ledger_thread *account, u64 throttled, u64 now)
+				       const struct ledger_thread *account, u32 slot, u64 throttled,
+				       u64 now)
 {
 	struct ledger_dump *dump;
 	u32 zero = 0;
@@ -720,6 +758,7 @@ static __always_inline void write_dump(struct seq_file *seq, struct task_struct 
 	dump->stime = task->stime;
 	dump->account = *account;
 	dump->account.throttled = throttled;
+	dump->account.slot = slot;
 	bpf_seq_write(seq, dump, sizeof(*dump));
 }
 
@@ -731,8 +770,7 @@ int collect(struct bpf_iter__task *context)
 	struct task_struct *task = context->task;
 	struct ledger_thread *account;
 	u64 now, at = cut, throttled = 0;
-	struct identity who;
-	u32 *slot;
+	u32 slot;
 
 	if (!task || task->exit_state || task_state(task) == TASK_NEW)
 		return 0;
@@ -741,9 +779,7 @@ int collect(struct bpf_iter__task *context)
 		account = make_account(task);
 		if (!account) {
 			__sync_fetch_and_add(&missing, 1);
-			identify(task, &who);
-			slot = bpf_map_lookup_elem(&ledger_slots, &who);
-			collect_unseen(task, slot ? *slot : LEDGER_SLOT_NONE, at);
+			collect_unseen(task, find_slot(task), at);
 			return 0;
 		}
 		begin_account(task, account, LEDGER_CUT_TIME(at));
@@ -751,11 +787,12 @@ int collect(struct bpf_iter__task *context)
 			collect_unseen(task, account->slot, at);
 		return 0;
 	}
+	slot = present_slot(task, account);
 	now = bpf_ktime_get_ns();
 	if (is_waiting(state_of(account)))
 		throttled = throttled_part(task, account, now);
-	collect_open(task, account, at, throttled, now);
+	collect_open(task, account, slot, at, throttled, now);
 	if (keep_threads || is_waiting(state_of(account)))
-		write_dump(context->meta->seq, task, account, throttled, now);
+		write_dump(context->meta->seq, task, account, slot, throttled, now);
 	return 0;
 }
