@@ -23,11 +23,11 @@
 
 struct ledger_blame {
 	struct ledger_blame_options options;
-	const struct blame_ring *rings; /* mapped, of each CPU */
-	struct blame_debt *debts;	/* mapped; BLAME_SETS * BLAME_WAYS of each CPU */
-	struct blame_table gone;	/* of slots that others have now */
-	struct blame_reading *start;	/* only its times matter: what the sums start from */
-	struct ledger_blame_key *keys;	/* BATCH of them */
+	struct blame_ring *rings;      /* mapped, of each CPU */
+	struct blame_debt *debts;      /* mapped; BLAME_SETS * BLAME_WAYS of each CPU */
+	struct blame_table gone;       /* of slots that others have now */
+	struct blame_reading *start;   /* only its times matter: what the sums start from */
+	struct ledger_blame_key *keys; /* BATCH of them */
 	uint64_t *values;
 };
 
@@ -225,11 +225,33 @@ static void empty_debts(struct ledger_blame *b, const uint8_t marks[LEDGER_SLOTS
 	}
 }
 
+static void forget_run(struct blame_run *run, const uint8_t marks[LEDGER_SLOTS_MAX])
+{
+	uint32_t slot = __atomic_load_n(&run->slot, __ATOMIC_RELAXED);
+
+	/* Its CPU may be writing another run there. */
+	if (marks[slot % LEDGER_SLOTS_MAX])
+		__atomic_compare_exchange_n(&run->slot, &slot, LEDGER_SLOT_NONE, false,
+					    __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+/* A wait that goes on since then is not to charge the slots' next owners. */
+static void forget_runs(struct ledger_blame *b, const uint8_t marks[LEDGER_SLOTS_MAX])
+{
+	for (uint32_t cpu = 0; cpu < b->options.ncpus; cpu++) {
+		for (size_t i = 0; i < BLAME_RUNS; i++)
+			forget_run(&b->rings[cpu].runs[i], marks);
+		forget_run(&b->rings[cpu].now, marks);
+	}
+}
+
 int ledger_blame_retire(struct ledger_blame *b, const uint8_t marks[LEDGER_SLOTS_MAX])
 {
 	struct retirement r = { .b = b, .marks = marks };
-	int err = each_sum(b, retire_sum, &r);
+	int err;
 
+	forget_runs(b, marks);
+	err = each_sum(b, retire_sum, &r);
 	/* Not while the map is gone through: that would lose the place. */
 	for (size_t i = 0; i < r.n; i++)
 		bpf_map_delete_elem(b->options.sums, &r.keys[i]);
@@ -460,7 +482,7 @@ static int map_sums(struct ledger_blame *b)
 {
 	void *rings, *debts;
 
-	rings = mmap(NULL, rings_size(b), PROT_READ, MAP_SHARED, b->options.rings, 0);
+	rings = mmap(NULL, rings_size(b), PROT_READ | PROT_WRITE, MAP_SHARED, b->options.rings, 0);
 	if (rings == MAP_FAILED)
 		return -errno;
 	b->rings = rings;
@@ -494,7 +516,7 @@ void ledger_blame_close(struct ledger_blame *b)
 	if (!b)
 		return;
 	if (b->rings)
-		munmap((void *)b->rings, rings_size(b));
+		munmap(b->rings, rings_size(b));
 	if (b->debts)
 		munmap(b->debts, debts_size(b));
 	blame_reading_free(b->start);

@@ -551,6 +551,30 @@ static void a_slot_that_is_given_away_keeps_nothing(void **state)
 	ledger_blame_close(b);
 }
 
+/* The next owner is not to blame for what the one before did while a wait goes on. */
+static void a_slot_that_is_given_away_is_out_of_the_rings(void **state)
+{
+	uint8_t marks[LEDGER_SLOTS_MAX] = { [100] = 1 };
+	struct blame_reading r = { 0 };
+	struct ledger_blame *b;
+
+	(void)state;
+	blame_runs(0, 100, 1000);
+	blame_runs(1, WEB, 1000);
+	blame_runs(1, 100, 1100);
+	blame_runs(1, DB, 1150);
+	b = open_blame();
+	assert_int_equal(ledger_blame_retire(b, marks), 0);
+	ledger_blame_wait(b, &r, DB, 0, 1000, 1010);
+	ledger_blame_wait(b, &r, DB, 1, 1000, 1160);
+	assert_int_equal(in_rows(r.table.rows, r.table.n, of_db, of_nobody, 0), 10);
+	assert_int_equal(in_rows(r.table.rows, r.table.n, of_db, of_nobody, 1), 50);
+	assert_int_equal(in_rows(r.table.rows, r.table.n, of_db, of_web, 1), 100);
+	assert_int_equal(in_rows(r.table.rows, r.table.n, of_db, of_db, 1), 10);
+	blame_table_free(&r.table);
+	ledger_blame_close(b);
+}
+
 static void stolen_time_is_read_from_proc_stat(void **state)
 {
 	uint64_t stolen[3] = { 0, 7, 9 };
@@ -681,6 +705,7 @@ int main(void)
 		cmocka_unit_test_setup(a_ring_that_was_written_meanwhile_ends_the_walk, begin),
 		cmocka_unit_test_setup(a_reading_has_both_kinds_of_sums, begin),
 		cmocka_unit_test_setup(a_slot_that_is_given_away_keeps_nothing, begin),
+		cmocka_unit_test_setup(a_slot_that_is_given_away_is_out_of_the_rings, begin),
 		cmocka_unit_test_setup(stolen_time_is_read_from_proc_stat, begin),
 		cmocka_unit_test_setup(a_window_is_the_difference_of_two_readings, begin),
 		cmocka_unit_test_setup(a_clock_that_stands_still_steals_nothing, begin),
