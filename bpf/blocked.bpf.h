@@ -130,35 +130,8 @@ static __always_inline bool read_entered(struct task_struct *task, struct entere
 #error "where does this architecture keep the number of the system call?"
 #endif
 
-/* i_mode and file system of the file's inode. */
-struct kind_of_file {
-	u16 mode;
-	u64 magic; /* only for regular files */
-};
-
-static __always_inline struct kind_of_file kind_of(const struct file *file)
-{
-	const struct file *known;
-	struct kind_of_file kind = { 0 };
-	struct inode *inode;
-
-	if (KNOWS_CASTS) {
-		known = bpf_rdonly_cast(file, bpf_core_type_id_kernel(struct file));
-		kind.mode = known->f_inode->i_mode;
-		if ((kind.mode & INODE_TYPE) == INODE_FILE)
-			kind.magic = known->f_inode->i_sb->s_magic;
-		return kind;
-	}
-	inode = BPF_CORE_READ(file, f_inode);
-	kind.mode = BPF_CORE_READ(inode, i_mode);
-	if ((kind.mode & INODE_TYPE) == INODE_FILE)
-		kind.magic = BPF_CORE_READ(inode, i_sb, s_magic);
-	return kind;
-}
-
 static __always_inline enum ledger_state what_file_blocks(struct task_struct *task, u32 fd)
 {
-	struct kind_of_file kind;
 	struct file *file = 0;
 	struct fdtable *table;
 
@@ -169,8 +142,7 @@ static __always_inline enum ledger_state what_file_blocks(struct task_struct *ta
 	bpf_probe_read_kernel(&file, sizeof(file), table->fd + fd);
 	if (!file)
 		return LEDGER_OTHER;
-	kind = kind_of(file);
-	switch (kind.mode & INODE_TYPE) {
+	switch (READ_AS(struct file, file, f_inode, i_mode) & INODE_TYPE) {
 	case INODE_SOCKET:
 		return LEDGER_NETWORK;
 	case INODE_FIFO:
@@ -180,7 +152,9 @@ static __always_inline enum ledger_state what_file_blocks(struct task_struct *ta
 		return LEDGER_DISK;
 	case INODE_FILE:
 		/* Since 6.16 eventfd, inotify and their like are regular files, too. */
-		return kind.magic == ANON_INODE_FS_MAGIC ? LEDGER_IDLE : LEDGER_DISK;
+		return READ_AS(struct file, file, f_inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC
+			       ? LEDGER_IDLE
+			       : LEDGER_DISK;
 	default: /* terminals and other devices; eventfd and its like before 6.16 */
 		return LEDGER_IDLE;
 	}

@@ -193,16 +193,6 @@ static __always_inline struct task_struct *current_task(void)
 	return (struct task_struct *)bpf_get_current_task();
 }
 
-/*
- * The same for a pointer that the verifier does not know: it is told what it points to, and checks
- * nothing but that it is only read. bpf_rdonly_cast() came in the same release as the last helper.
- */
-enum bpf_func_id___6_2 { BPF_FUNC_cgrp_storage_get___6_2 = 1 };
-#define KNOWS_CASTS \
-	bpf_core_enum_value_exists(enum bpf_func_id___6_2, BPF_FUNC_cgrp_storage_get___6_2)
-
-extern void *bpf_rdonly_cast(const void *pointer, u32 type) __ksym __weak;
-
 #define READ_TASK_1(task, a)		       ((task)->a)
 #define READ_TASK_2(task, a, b)		       ((task)->a->b)
 #define READ_TASK_3(task, a, b, c)	       ((task)->a->b->c)
@@ -212,5 +202,25 @@ extern void *bpf_rdonly_cast(const void *pointer, u32 type) __ksym __weak;
 	(KNOWS_CURRENT_TASK ? READ_TASK_N(__VA_ARGS__, READ_TASK_4, READ_TASK_3, READ_TASK_2, \
 					  READ_TASK_1)(task, __VA_ARGS__)                     \
 			    : BPF_CORE_READ(task, __VA_ARGS__))
+
+/*
+ * The same for any pointer. Since 6.2 the verifier can be told what it points to, and sees to it
+ * that it is only read; bpf_rdonly_cast() is of the release that brought the last helper. For a
+ * pointer that the verifier does know, this spares it the search of docs/kernels.md.
+ *
+ *     READ_AS(struct file, file, f_inode, i_mode)
+ */
+enum bpf_func_id___casts { BPF_FUNC_cgrp_storage_get___casts = 1 };
+#define KNOWS_CASTS \
+	bpf_core_enum_value_exists(enum bpf_func_id___casts, BPF_FUNC_cgrp_storage_get___casts)
+
+extern void *bpf_rdonly_cast(const void *pointer, u32 type) __ksym __weak;
+
+#define READ_AS(type, pointer, ...)                                                               \
+	(KNOWS_CASTS                                                                              \
+		 ? READ_TASK_N(__VA_ARGS__, READ_TASK_4, READ_TASK_3, READ_TASK_2, READ_TASK_1)(  \
+			   (const type *)bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type)), \
+			   __VA_ARGS__)                                                           \
+		 : BPF_CORE_READ((const type *)(pointer), __VA_ARGS__))
 
 #endif

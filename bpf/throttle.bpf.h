@@ -25,8 +25,8 @@ static __always_inline struct cfs_rq *queue_of(struct task_struct *task, s32 cpu
 	if (!bpf_core_field_exists(task->se.cfs_rq))
 		return 0;
 	if (cpu < 0)
-		return BPF_CORE_READ(task, se.cfs_rq);
-	queues = BPF_CORE_READ(task, sched_task_group, cfs_rq);
+		return READ_AS(struct task_struct, task, se.cfs_rq);
+	queues = READ_AS(struct task_struct, task, sched_task_group, cfs_rq);
 	bpf_probe_read_kernel(&queue, sizeof(queue), queues + cpu);
 	return queue;
 }
@@ -46,26 +46,26 @@ static __always_inline struct throttle read_throttle(struct cfs_rq *queue)
 	if (!queue || !bpf_core_field_exists(queue->throttle_count))
 		return throttle;
 	if (bpf_core_field_exists(queue->throttled_clock_self_time)) {
-		since = BPF_CORE_READ(queue, throttled_clock_self);
-		throttle.clock = BPF_CORE_READ(queue, throttled_clock_self_time);
+		since = READ_AS(struct cfs_rq, queue, throttled_clock_self);
+		throttle.clock = READ_AS(struct cfs_rq, queue, throttled_clock_self_time);
 		throttle.is_on = since;
 		if (since)
-			add_running(&throttle, BPF_CORE_READ(queue, rq, clock), since);
+			add_running(&throttle, READ_AS(struct cfs_rq, queue, rq, clock), since);
 		return throttle;
 	}
-	throttle.is_on = BPF_CORE_READ(queue, throttle_count) > 0;
+	throttle.is_on = READ_AS(struct cfs_rq, queue, throttle_count) > 0;
 	if (bpf_core_field_exists(queue->throttled_clock_pelt_time)) {
-		throttle.clock = BPF_CORE_READ(queue, throttled_clock_pelt_time);
+		throttle.clock = READ_AS(struct cfs_rq, queue, throttled_clock_pelt_time);
 		if (throttle.is_on)
 			add_running(&throttle,
-				    BPF_CORE_READ(queue, rq, clock_pelt) -
-					    BPF_CORE_READ(queue, rq, lost_idle_time),
-				    BPF_CORE_READ(queue, throttled_clock_pelt));
+				    READ_AS(struct cfs_rq, queue, rq, clock_pelt) -
+					    READ_AS(struct cfs_rq, queue, rq, lost_idle_time),
+				    READ_AS(struct cfs_rq, queue, throttled_clock_pelt));
 	} else if (bpf_core_field_exists(queue->throttled_clock_task_time)) {
-		throttle.clock = BPF_CORE_READ(queue, throttled_clock_task_time);
+		throttle.clock = READ_AS(struct cfs_rq, queue, throttled_clock_task_time);
 		if (throttle.is_on)
-			add_running(&throttle, BPF_CORE_READ(queue, rq, clock_task),
-				    BPF_CORE_READ(queue, throttled_clock_task));
+			add_running(&throttle, READ_AS(struct cfs_rq, queue, rq, clock_task),
+				    READ_AS(struct cfs_rq, queue, throttled_clock_task));
 	}
 	return throttle;
 }
