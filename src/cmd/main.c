@@ -18,7 +18,7 @@ static const struct verb *const verbs[] = {
 
 static void print_help(FILE *out)
 {
-	fputs("plimsoll: where do the containers of this host spend their CPU time?\n"
+	fputs("plimsoll: where does the time of this host's containers go?\n"
 	      "\n"
 	      "usage: plimsoll VERB [OPTION]...\n"
 	      "\n",
@@ -27,9 +27,11 @@ static void print_help(FILE *out)
 		fprintf(out, "  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
 	fputs("\n"
 	      "first steps (as root):\n"
-	      "  plimsoll record -d 10                    the whole host, for ten seconds\n"
-	      "  plimsoll record -c web -o web.svg        one container, until Ctrl-C\n"
+	      "  plimsoll record -d 10                     the whole host, for ten seconds\n"
+	      "  plimsoll record -c web -o web.svg         one container, until Ctrl-C\n"
 	      "  plimsoll report plimsoll.pb.gz -o a.html  another view of the last recording\n"
+	      "  plimsoll top                              what all containers do, live\n"
+	      "  plimsoll stat -c web -d 10                where a container's time goes\n"
 	      "\n"
 	      "'plimsoll VERB --help' tells the options; 'man plimsoll' tells all.\n",
 	      out);

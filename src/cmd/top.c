@@ -74,7 +74,7 @@ struct watching {
 
 static void print_help(void)
 {
-	fputs("usage: plimsoll top [-c NAME]... [-d SEC] [--sort KEY] [--batch | --plain] [-n N]\n"
+	fputs("usage: plimsoll top [-c NAME]... [-d SEC] [--sort KEY] [--batch|--plain] [-n N]\n"
 	      "\n"
 	      "Shows, live: CPU time of each container, where the time of its threads went,\n"
 	      "how long it waits for a CPU, throttling, memory and limit, I/O and network.\n"
