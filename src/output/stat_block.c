@@ -12,7 +12,8 @@
  *
  *       waits for a CPU    1,234  p50 12 µs · p90 80 µs
  *                                 p99 4.2 ms · max < 8.4 ms
- *       context switches  12,345  11,000 voluntary, 1,345 not · 1,234 a second
+ *       context switches  12,345  1,234 a second
+ *         involuntary      1,345  10.9 %
  *
  * Shares are of wall time times threads, and add up to it.
  */
@@ -247,13 +248,14 @@ static void add_waits(const struct stat_record *r, struct buffer *out)
 static void add_events(const struct stat_record *r, struct buffer *out)
 {
 	const struct account *a = &r->account;
-	char number[TEXT_SHORT], one[TEXT_SHORT], two[TEXT_SHORT], three[TEXT_SHORT];
+	char number[TEXT_SHORT], one[TEXT_SHORT];
 	uint64_t switches = a->voluntary + a->involuntary;
 
 	add_waits(r, out);
-	add_row(out, "context switches", text_count(switches, number),
-		"%s voluntary, %s not · %s a second", text_count(a->voluntary, one),
-		text_count(a->involuntary, two), rate(r, switches, three));
+	add_rate(r, "context switches", switches, out);
+	if (switches)
+		add_row(out, "  involuntary", text_count(a->involuntary, number), "%.1f %%",
+			100 * (double)a->involuntary / (double)switches);
 	add_rate(r, "migrations", a->migrations, out);
 	add_rate(r, "wake-ups", a->wakeups, out);
 	if (a->began || a->ended)
@@ -288,7 +290,7 @@ static void add_limits(const struct stat_record *r, struct buffer *out)
 		add_row(out, "CPUs used", number, "%s", "no limit");
 	if (r->has_quota && (r->cpu_limit > 0 || r->throttled_periods))
 		add_row(out, "throttled periods", text_count(r->throttled_periods, number),
-			"of %s; its CPUs stopped for %s in sum", text_count(r->periods, periods),
+			"of %s, %s summed over CPUs", text_count(r->periods, periods),
 			text_duration(r->throttled_ns, time));
 }
 

@@ -279,14 +279,45 @@ static void a_block_says_what_json_says(void **state)
 	assert_has(&out, "\nUUUUUUUUUUUUUUUUTTTTTTTTNNNNNNNNNNNNNNNNNNNNNNNN......................."
 			 ".........\n");
 	assert_has(&out, "  N network        3.00 s  30.0 %");
-	assert_has(&out, "1,000 voluntary, 234 not · 247 a second");
+	assert_has(&out, "1,234  247 a second");
+	assert_has(&out, "234  19.0 %");
 	assert_has(&out, "100 minor, 10 major");
 	assert_has(&out, "0.40  of 0.50 allowed (80 %)");
-	assert_has(&out, "40  of 50; its CPUs stopped for 900 ms in sum");
+	assert_has(&out, "40  of 50, 900 ms summed over CPUs");
 	assert_has(&out, "9,000,000,000  1.50 a cycle");
 	assert_has(&out, "6,000,000,000  3.00 GHz while on a CPU");
 	assert_has(&out, "branch misses        not supported\n");
 	assert_has(&out, "counted 50 % of the time and scaled");
+}
+
+/* A machine with hundreds of CPUs, for a day. */
+static void a_block_fits_a_page_however_large_its_figures_are(void **state)
+{
+	const struct stat_view view = { .width = STAT_WIDTH };
+	_cleanup_(buffer_free) struct buffer out = { 0 };
+	struct stat_record r = example();
+
+	(void)state;
+	r.name = "web";
+	r.wall = 86400000000000;
+	r.account.threads = 100000;
+	r.account.voluntary = r.account.involuntary = 1000000000000;
+	r.account.migrations = r.account.wakeups = 1000000000000;
+	r.account.began = r.account.ended = 1000000000;
+	r.account.astray = 1000000000;
+	r.account.waits[20] = 1000000000;
+	r.faults = 1000000000000;
+	r.major_faults = 100000000;
+	r.periods = r.throttled_periods = 864000;
+	r.throttled_ns = 86400000000000;
+	for (size_t i = 0; i < COUNTERS; i++) {
+		r.counts[i] = true;
+		r.counters[i] = 1e14;
+	}
+	stat_block(&r, &view, &out);
+	for (char *rest = out.data, *line; (line = strsep(&rest, "\n"));)
+		if (text_width(line) > STAT_WIDTH)
+			fail_msg("%zu columns: %s", text_width(line), line);
 }
 
 static void a_name_cannot_drive_the_terminal(void **state)
@@ -440,6 +471,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_known_is_null),
 		cmocka_unit_test(csv_says_what_json_says),
 		cmocka_unit_test(a_block_says_what_json_says),
+		cmocka_unit_test(a_block_fits_a_page_however_large_its_figures_are),
 		cmocka_unit_test(a_name_cannot_drive_the_terminal),
 		cmocka_unit_test(counts_are_scaled_to_the_whole_time),
 		cmocka_unit_test(who_never_ran_counted_nothing_and_who_was_never_on_is_unknown),
