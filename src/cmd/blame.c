@@ -39,8 +39,7 @@ struct watching {
 	struct containers *containers;
 	struct watch *watch;
 	struct ledger *ledger;
-	int timer, ticker; /* -1: none */
-	unsigned seconds;  /* since it began */
+	unsigned seconds; /* since it began */
 };
 
 static void print_help(void)
@@ -175,27 +174,17 @@ static void show_progress(const struct watching *w)
 /* Returns true when it is time to stop. */
 static bool handle(struct watching *w, int fd)
 {
-	if (fd == w->ticker) {
+	if (fd == w->loop.ticker) {
 		w->seconds += (unsigned)loop_fired(fd);
 		ledger_tick(w->ledger);
 		show_progress(w);
 	}
-	return fd == w->loop.signals || fd == w->timer;
-}
-
-static int start_timers(struct watching *w)
-{
-	const double duration = w->options->duration;
-
-	if (duration > 0 && (w->timer = loop_add_timer(&w->loop, duration, false)) < 0)
-		return w->timer;
-	w->ticker = loop_add_timer(&w->loop, 1, true);
-	return MIN(w->ticker, 0);
+	return loop_is_over(&w->loop, fd);
 }
 
 static int run_until_told(struct watching *w)
 {
-	int ready[LOOP_READY_MAX], err = start_timers(w);
+	int ready[LOOP_READY_MAX], err = loop_start(&w->loop, w->options->duration);
 	bool done = false;
 
 	log_debug("watching");
@@ -260,9 +249,7 @@ static int blame(const struct options *o)
 {
 	struct watching w = {
 		.options = o,
-		.loop = { .epoll = -1, .signals = -1 },
-		.timer = -1,
-		.ticker = -1,
+		.loop = LOOP_NONE,
 	};
 	int err = set_up(&w);
 

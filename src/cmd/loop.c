@@ -15,6 +15,8 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
+#define TICK_S 1.0
+
 int loop_add(const struct loop *loop, int fd)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.fd = fd };
@@ -28,7 +30,7 @@ int loop_open(struct loop *loop)
 {
 	sigset_t set;
 
-	*loop = (struct loop){ .signals = -1 };
+	*loop = (struct loop)LOOP_NONE;
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0)
 		return -errno;
@@ -71,6 +73,19 @@ int loop_add_timer(struct loop *loop, double seconds, bool repeats)
 		return -errno;
 	err = loop_add(loop, fd);
 	return err ? err : fd;
+}
+
+int loop_start(struct loop *loop, double seconds)
+{
+	if (seconds > 0 && (loop->end = loop_add_timer(loop, seconds, false)) < 0)
+		return loop->end;
+	loop->ticker = loop_add_timer(loop, TICK_S, true);
+	return loop->ticker < 0 ? loop->ticker : 0;
+}
+
+bool loop_is_over(const struct loop *loop, int fd)
+{
+	return fd == loop->signals || fd == loop->end;
 }
 
 uint64_t loop_fired(int timer)

@@ -68,8 +68,7 @@ struct recording {
 	struct watch *watch;
 	struct signal *signal;
 	struct command command;
-	int timer, ticker; /* -1: none */
-	uint64_t began;	   /* CLOCK_MONOTONIC, ns */
+	uint64_t began; /* CLOCK_MONOTONIC, ns */
 	bool command_ended;
 };
 
@@ -446,30 +445,20 @@ static void tick(struct recording *r)
 /* Returns true when it is time to stop. */
 static bool handle(struct recording *r, int fd)
 {
-	if (fd == r->loop.signals || fd == r->timer)
+	if (loop_is_over(&r->loop, fd))
 		return true;
 	if (r->options->command && fd == r->command.pidfd) {
 		r->command_ended = true;
 		return true;
 	}
-	if (fd == r->ticker && loop_fired(fd))
+	if (fd == r->loop.ticker && loop_fired(fd))
 		tick(r);
 	return false;
 }
 
-static int start_timers(struct recording *r)
-{
-	const double duration = r->options->duration;
-
-	if (duration > 0 && (r->timer = loop_add_timer(&r->loop, duration, false)) < 0)
-		return r->timer;
-	r->ticker = loop_add_timer(&r->loop, 1, true);
-	return MIN(r->ticker, 0);
-}
-
 static int run_until_told(struct recording *r)
 {
-	int ready[LOOP_READY_MAX], err = start_timers(r);
+	int ready[LOOP_READY_MAX], err = loop_start(&r->loop, r->options->duration);
 	bool done = false;
 
 	if (!err && r->options->command) {
@@ -581,9 +570,7 @@ static int record(const struct options *o)
 {
 	struct recording r = {
 		.options = o,
-		.loop = { .epoll = -1, .signals = -1 },
-		.timer = -1,
-		.ticker = -1,
+		.loop = LOOP_NONE,
 		.began = clock_ns(CLOCK_MONOTONIC),
 	};
 	int err = set_up(&r);

@@ -34,7 +34,6 @@
 #define INTERVAL_LEAST	0.01 /* a reading of a busy host takes milliseconds */
 #define BLOCKS_DEFAULT	6    /* of all there is; about three screens */
 #define REMAINDER_SHARE 0.1  /* so small a part of an interval at the end is no interval */
-#define TICK_S		1.0
 /* Whoever writes -I 1000 may think of perf stat, which counts milliseconds. */
 #define INTERVAL_OF_PERF 100
 
@@ -65,7 +64,7 @@ struct measuring {
 	struct command_cgroup *cgroup;
 	struct ledger *ledger;
 	struct subjects *subjects;
-	int timer, ticker, intervals;
+	int intervals;	   /* timer; -1: none */
 	unsigned interval; /* that is going on, 1 the first */
 	unsigned seconds;  /* since the begin */
 	bool command_ended, reader_left;
@@ -407,7 +406,7 @@ static bool is_remainder(const struct measuring *m)
 
 static int tick(struct measuring *m)
 {
-	m->seconds += (unsigned)loop_fired(m->ticker);
+	m->seconds += (unsigned)loop_fired(m->loop.ticker);
 	ledger_tick(m->ledger);
 	show_progress(m);
 	return subjects_read(m->subjects);
@@ -424,13 +423,10 @@ static int start_timers(struct measuring *m)
 {
 	const struct options *o = m->options;
 
-	m->timer = m->intervals = -1;
-	if (o->duration > 0 && (m->timer = loop_add_timer(&m->loop, o->duration, false)) < 0)
-		return m->timer;
+	m->intervals = -1;
 	if (o->interval > 0 && (m->intervals = loop_add_timer(&m->loop, o->interval, true)) < 0)
 		return m->intervals;
-	m->ticker = loop_add_timer(&m->loop, TICK_S, true);
-	return MIN(m->ticker, 0);
+	return loop_start(&m->loop, o->duration);
 }
 
 static bool is_over(struct measuring *m, const int *ready, int n)
@@ -438,7 +434,7 @@ static bool is_over(struct measuring *m, const int *ready, int n)
 	for (int i = 0; i < n; i++) {
 		if (m->options->command && ready[i] == m->command.pidfd)
 			m->command_ended = true;
-		if (ready[i] == m->loop.signals || ready[i] == m->timer)
+		if (loop_is_over(&m->loop, ready[i]))
 			return true;
 	}
 	return m->command_ended || m->reader_left;
@@ -465,7 +461,7 @@ static int run_until_told(struct measuring *m)
 		if (is_over(m, ready, n))
 			break;
 		for (int i = 0; !err && i < n; i++) {
-			if (ready[i] == m->ticker)
+			if (ready[i] == m->loop.ticker)
 				err = tick(m);
 			else if (ready[i] == m->intervals)
 				err = on_interval(m);
@@ -556,7 +552,7 @@ static int measure(const struct options *o)
 {
 	struct measuring m = {
 		.options = o,
-		.loop = { .epoll = -1, .signals = -1 },
+		.loop = LOOP_NONE,
 		.interval = 1,
 	};
 	int err = set_up(&m);

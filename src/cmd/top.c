@@ -60,7 +60,7 @@ struct watching {
 	struct top_speech *speech;
 	struct top_screen *screen;
 	enum log_level log_level; /* while there is no screen */
-	int first, ticker, refresh;
+	int first, refresh;	  /* timers */
 	uint64_t intervals;
 	/* The container that is open on the screen, or NULL. */
 	const struct container *opened;
@@ -317,7 +317,7 @@ static int set_up(struct watching *w)
 		err = open_timer(w, &w->first, MIN(FIRST_INTERVAL, o->interval), false);
 	if (!err)
 		err = open_timer(w, &w->refresh, o->interval, true);
-	return err ? err : open_timer(w, &w->ticker, 1, true);
+	return err ? err : loop_start(&w->loop, 0);
 }
 
 /* --- an open container --- */
@@ -449,7 +449,7 @@ static int handle(struct watching *w, int fd)
 		return 1;
 	if (fd == STDIN_FILENO)
 		return take_keys(w) ? 0 : 1;
-	if (fd == w->ticker && loop_fired(fd))
+	if (fd == w->loop.ticker && loop_fired(fd))
 		tick(w);
 	else if ((fd == w->refresh || fd == w->first) && loop_fired(fd)) {
 		int err = refresh_figures(w);
@@ -500,9 +500,8 @@ static int top(const struct options *o)
 {
 	struct watching w = {
 		.options = o,
-		.loop = { .epoll = -1, .signals = -1 },
+		.loop = LOOP_NONE,
 		.first = -1,
-		.ticker = -1,
 		.refresh = -1,
 	};
 	int err = set_up(&w);
