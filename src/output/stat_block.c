@@ -290,7 +290,7 @@ static void add_limits(const struct stat_record *r, struct buffer *out)
 		add_row(out, "CPUs used", number, "%s", "no limit");
 	if (r->has_quota && (r->cpu_limit > 0 || r->throttled_periods))
 		add_row(out, "throttled periods", text_count(r->throttled_periods, number),
-			"of %s, %s summed over CPUs", text_count(r->periods, periods),
+			"of %s; %s summed over CPUs", text_count(r->periods, periods),
 			text_duration(r->throttled_ns, time));
 }
 

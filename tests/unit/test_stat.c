@@ -283,7 +283,7 @@ static void a_block_says_what_json_says(void **state)
 	assert_has(&out, "234  19.0 %");
 	assert_has(&out, "100 minor, 10 major");
 	assert_has(&out, "0.40  of 0.50 allowed (80 %)");
-	assert_has(&out, "40  of 50, 900 ms summed over CPUs");
+	assert_has(&out, "40  of 50; 900 ms summed over CPUs");
 	assert_has(&out, "9,000,000,000  1.50 a cycle");
 	assert_has(&out, "6,000,000,000  3.00 GHz while on a CPU");
 	assert_has(&out, "branch misses        not supported\n");
