@@ -285,12 +285,14 @@ static int parse_arguments(int argc, char **argv, struct options *o)
 				return status;
 			continue;
 		}
-		if (optind >= argc)
-			return EXIT_DONE;
 		if (strcmp(argv[optind - 1], "--") == 0) {
+			if (optind >= argc)
+				return usage_error("record", "a command is expected after '--'");
 			o->command = argv + optind;
 			return EXIT_DONE;
 		}
+		if (optind >= argc)
+			return EXIT_DONE;
 		if (has_signal)
 			return usage_error("record",
 					   "unexpected argument '%s'; a command goes after '--'",

@@ -78,6 +78,12 @@ def test_a_command_that_does_not_exist_is_said_so(tmp_path):
     assert not os.listdir(tmp_path)
 
 
+def test_a_command_that_was_forgotten_is_not_the_whole_host(tmp_path):
+    plimsoll.run("record", "-o", tmp_path / "p.pb.gz", "-d", 1, "--").failed(
+        2, "a command is expected after '--'")
+    assert not os.listdir(tmp_path)
+
+
 def test_a_first_sample_is_of_the_first_instructions(workloads, tmp_path):
     """A command that lives 50 ms is seen from its beginning."""
     plimsoll.run("record", "-F", 999, "-o", tmp_path / "p.pb.gz", "--",
