@@ -182,6 +182,9 @@ static __always_inline enum ledger_state what_syscall_blocks(struct task_struct 
 	if (entered.number < 0)
 		return waits_for_io(task) && !waits_for_memory(task) ? LEDGER_DISK : LEDGER_MEMORY;
 	number = entered.number;
+	/* Where it is made of 32 bits clang would compare only these, which tells the verifier of
+	 * 6.1 nothing of the others. */
+	barrier_var(number);
 	if (number >= SYSCALLS_MAX)
 		return LEDGER_OTHER;
 	waits = syscall_waits[number];
