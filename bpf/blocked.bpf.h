@@ -110,9 +110,15 @@ static __always_inline bool read_entered(struct task_struct *task, struct entere
 #elif defined(__TARGET_ARCH_arm64)
 #define PSTATE_32_BIT 0x10 /* arch/arm64/include/uapi/asm/ptrace.h: PSR_MODE32_BIT */
 
+struct pt_regs___entered {
+	u64 pstate, orig_x0;
+	s32 syscallno;
+} __attribute__((preserve_access_index));
+
 static __always_inline bool read_entered(struct task_struct *task, struct entered *entered)
 {
-	const bpf_user_pt_regs_t *registers = saved_registers(task);
+	const struct pt_regs___entered *known;
+	const bpf_user_pt_regs_t *registers;
 	/* What follows user_pt_regs in struct pt_regs of arch/arm64/include/asm/ptrace.h. */
 	struct {
 		u64 pstate, orig_x0;
@@ -120,6 +126,13 @@ static __always_inline bool read_entered(struct task_struct *task, struct entere
 		u32 other;
 	} part;
 
+	if (KNOWS_SAVED_REGISTERS) {
+		known = (void *)bpf_task_pt_regs(task);
+		entered->number = known->syscallno;
+		entered->argument = known->orig_x0;
+		return !(known->pstate & PSTATE_32_BIT);
+	}
+	registers = saved_registers(task);
 	if (bpf_probe_read_kernel(&part, sizeof(part), &registers->pstate))
 		return false;
 	entered->number = part.syscallno;
