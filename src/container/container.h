@@ -79,6 +79,8 @@ const struct container *containers_by_cgroup(struct containers *c, uint64_t v2_i
 /* Were the cgroups of such a task removed? Then it is no more. False when that cannot be told. One
  * system call or two. */
 bool containers_cgroups_are_gone(const struct containers *c, uint64_t v2_id, uint64_t v1_id);
+/* The same as far as it was announced; without a system call. */
+bool containers_cgroups_were_removed(const struct containers *c, uint64_t v2_id, uint64_t v1_id);
 /* Cgroups that were seen, of all hierarchies. */
 size_t containers_count_cgroups(const struct containers *c);
 const struct container *containers_host(const struct containers *c);

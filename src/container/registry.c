@@ -322,6 +322,18 @@ bool containers_cgroups_are_gone(const struct containers *c, uint64_t v2_id, uin
 	return is_gone(c, HIERARCHY_V2, v2_id) || is_gone(c, HIERARCHY_V1, v1_id);
 }
 
+static bool was_removed(const struct containers *c, int hierarchy, uint64_t id)
+{
+	const struct node *n = id ? find_node(c, hierarchy, id) : NULL;
+
+	return n && n->is_gone;
+}
+
+bool containers_cgroups_were_removed(const struct containers *c, uint64_t v2_id, uint64_t v1_id)
+{
+	return was_removed(c, HIERARCHY_V2, v2_id) || was_removed(c, HIERARCHY_V1, v1_id);
+}
+
 size_t containers_count_cgroups(const struct containers *c)
 {
 	return c->nnodes;

@@ -46,7 +46,8 @@
 /* A slot is given to others so long after its cgroup went: threads that had one foot in the grave
  * are then gone, too. */
 #define SLOT_REST ((uint64_t)2000000000)
-/* So many slots are looked at in a tick. */
+/* Of so many slots the kernel is asked in a tick whether their cgroups are there; most that go are
+ * announced. */
 #define SLOTS_A_TICK 64
 /* Histograms are 32 bits wide in the kernel, so they are taken in at least this often. */
 #define HISTOGRAMS_EVERY ((uint64_t)600000000000)
@@ -367,13 +368,14 @@ static void free_slots(struct ledger *l, uint64_t now)
 			free_slot(l, slot);
 }
 
-static void look_at_slot(struct ledger *l, uint32_t slot, uint64_t now)
+/* Are the cgroups of a task with these ids gone? */
+typedef bool (*gone_fn)(const struct containers *containers, uint64_t v2_id, uint64_t v1_id);
+
+static void look_at_slot(struct ledger *l, uint32_t slot, gone_fn is_gone, uint64_t now)
 {
 	struct slot_seen *s = &l->seen[slot];
 
-	if (!s->container || s->gone ||
-	    !containers_cgroups_are_gone(l->options.containers, s->owner.cgroup_v2,
-					 s->owner.cgroup_v1))
+	if (s->gone || !is_gone(l->options.containers, s->owner.cgroup_v2, s->owner.cgroup_v1))
 		return;
 	/* Nobody finds it from now on. */
 	bpf_map_delete_elem(bpf_map__fd(l->bpf->maps.ledger_slots), &s->owner);
@@ -389,13 +391,16 @@ void ledger_tick(struct ledger *l)
 	if (now - l->histograms > HISTOGRAMS_EVERY)
 		take_in(l, 0);
 	free_slots(l, now);
-	for (uint32_t i = 0, looked = 0; i < l->slots && looked < SLOTS_A_TICK; i++) {
+	for (uint32_t slot = LEDGER_SLOT_FIRST; slot < l->slots; slot++)
+		if (owner_of(l, slot))
+			look_at_slot(l, slot, containers_cgroups_were_removed, now);
+	for (uint32_t i = 0, asked = 0; i < l->slots && asked < SLOTS_A_TICK; i++) {
 		uint32_t slot = l->next_looked_at++ % l->slots;
 
 		if (slot < LEDGER_SLOT_FIRST || !owner_of(l, slot))
 			continue;
-		look_at_slot(l, slot, now);
-		looked++;
+		look_at_slot(l, slot, containers_cgroups_are_gone, now);
+		asked++;
 	}
 }
 

@@ -592,6 +592,9 @@ static void an_announced_container_is_known_after_it_is_gone(void **state)
 	containers_on_rmdir(h.containers, 0, 7002);
 	c = containers_by_cgroup(h.containers, 7001, 0);
 	assert_false(c->gone);
+	assert_true(containers_cgroups_were_removed(h.containers, 7002, 0));
+	assert_false(containers_cgroups_were_removed(h.containers, 7001, 0));
+	assert_false(containers_cgroups_were_removed(h.containers, 7003, 0));
 	containers_on_rmdir(h.containers, 0, 7001);
 	assert_true(c->gone);
 	assert_ptr_equal(containers_by_cgroup(h.containers, 7001, 0), c);
