@@ -104,6 +104,20 @@ def processes_of(container):
             return [int(pid) for pid in f]
 
 
+@contextlib.contextmanager
+def away_from_cpu():
+    """Who is continued first must not keep us from continuing the others."""
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus - {CPU} or cpus)
+    yield
+    os.sched_setaffinity(0, cpus)
+
+
+def is_stopped(pid):
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read().rpartition(")")[2].split()[0] == "T"
+
+
 class Stage:
     """Containers that want the same CPU all the time, stopped until they run."""
 
@@ -125,15 +139,18 @@ class Stage:
         """Yields a dictionary: name -> (ns on a CPU, ns waiting) by the kernel's account, filled in
         when they have stopped again. self.stolen is how much was, at most."""
         pids = {pid: name for name, c in self.containers.items() for pid in processes_of(c)}
+        wait_until(lambda: all(map(is_stopped, pids)))
         before = {pid: schedstat(pid) for pid in pids}
         stolen_before = stolen()
         sums = {name: (0, 0) for name in self.containers}
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-        yield sums
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.3)  # to stop they need the CPU once more
+        with away_from_cpu():
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+            yield sums
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+        # To stop they need the CPU once more, and only then has the kernel counted what they waited.
+        wait_until(lambda: all(map(is_stopped, pids)))
         for pid, name in pids.items():
             after = schedstat(pid)
             sums[name] = tuple(s + a - b for s, a, b in zip(sums[name], after, before[pid]))
@@ -175,6 +192,11 @@ def part_of_other(blame, victim):
     return culprits[OTHER[victim]] / (blame.waited(victim) - culprits["itself"])
 
 
+def possible_part_of_other(kernel, victim):
+    """The same by the kernel's account: who waited while neither of them ran, waited for others."""
+    return kernel[OTHER[victim]][0] / kernel[victim][1]
+
+
 @pytest.fixture(scope="module")
 def measured(two):
     """One measurement, and the kernel's account of the same time. What others have of the CPU
@@ -202,8 +224,10 @@ def has_run_delay():
 
 @pytest.mark.parametrize("victim", OTHER)
 def test_two_containers_on_one_cpu_blame_each_other(measured, victim):
-    blame = measured[0]
-    assert part_of_other(blame, victim) >= 0.95, (blame.matrix(victim), blame.json)
+    """Nearly all, or, where others had the CPU too, what is left."""
+    blame, kernel, _ = measured
+    least = min(0.95, 0.97 * possible_part_of_other(kernel, victim))
+    assert part_of_other(blame, victim) >= least, (blame.matrix(victim), kernel, blame.json)
 
 
 @pytest.mark.parametrize("victim", OTHER)
@@ -222,10 +246,12 @@ def test_who_is_to_blame_had_the_cpu_for_so_long(measured, victim):
 
 
 def test_shares_of_one_to_three_are_seen(measured):
-    blame = measured[0]
+    blame, kernel, lost = measured
     ran = {name: blame.victims[name]["ran_ns"] for name in OTHER}
+    for name in OTHER:
+        assert_held(ran[name], kernel[name][0], lost)
+    # However much of the CPU is left for both.
     assert 2.4 < ran["blame-heavy"] / ran["blame-light"] < 3.6, blame.json
-    assert 2.4 < blame.waited("blame-light") / blame.waited("blame-heavy") < 3.6, blame.json
 
 
 def test_nearly_all_of_the_waiting_is_attributed(measured):

@@ -4,8 +4,10 @@ Where the time of threads went, against programs that keep their own account of 
 kernel's account of throttling: each state within two points, every sum within half a per cent.
 """
 
+import concurrent.futures
 import contextlib
 import os
+import struct
 import subprocess
 import threading
 import time
@@ -81,7 +83,8 @@ def test_reads_of_a_slow_disk_are_disk(runc, root, base):
 
 
 class CpuStat:
-    """Throttled seconds of a cgroup, looked at often: what a file says that moves once a period."""
+    """When a cgroup on one CPU was throttled: the kernel adds up how long, each time that it is over,
+    and here it is looked at often."""
 
     def __init__(self, container):
         with_stat = (root + container.cgroup("cpu") for root in leftovers.cgroup_roots())
@@ -116,13 +119,15 @@ class CpuStat:
         return self
 
     def __exit__(self, *_):
+        time.sleep(0.3)  # until what goes on is over
         self.ended.set()
         self.thread.join()
 
-    def share(self, begin, end):
-        """Of the time, by whole periods."""
-        steps = [step for step in self.seen if begin <= step[0] <= end]
-        return (steps[-1][1] - steps[0][1]) / (steps[-1][0] - steps[0][0])
+    def throttled(self, begin, end):
+        """Seconds between these moments."""
+        spans = [(now - (value - before), now)
+                 for (_, before), (now, value) in zip(self.seen, self.seen[1:])]
+        return sum(max(0, min(end, until) - max(begin, since)) for since, until in spans)
 
 
 @pytest.mark.parametrize("percent", [20, 60])
@@ -135,8 +140,8 @@ def test_throttled_time_is_what_the_kernel_says(runc, root, percent):
         ledger = stat("-c", name, seconds=8)
     runc.remove(container)
     found = shares(ledger.states(name))
-    assert found["throttled"] == pytest.approx(100 * cpu_stat.share(ledger.begin, ledger.end),
-                                               rel=0.03)
+    throttled = ledger.states(name)["throttled"] / 1e9
+    assert throttled == pytest.approx(cpu_stat.throttled(ledger.begin, ledger.end), rel=0.03)
     # With the CPU for itself it would be 100 - percent; who waits for it, is not throttled then.
     assert found["throttled"] <= 100 - percent + 2
     assert found["disk"] + found["lock"] + found["idle"] + found["unaccounted"] < 1
@@ -199,6 +204,25 @@ def test_a_move_to_another_container_splits_the_account(runc, root):
     assert_same_shares(both, expected)
 
 
+def test_a_sleeper_that_moves_counts_where_it_is_and_not_where_it_was(runc, root):
+    """Nothing wakes it: the cgroup that it left may be gone, and its place be another's."""
+    left = runc.run("left", ["sleep", 600], root)
+    stays = runc.run("stays", ["sleep", 600], root)
+
+    def move_and_remove():
+        time.sleep(0.5)
+        move(left.pid, stays.cgroup())
+        for folder in leftovers.cgroup_roots():
+            leftovers.remove_cgroup(folder + left.cgroup())
+        time.sleep(4)  # the slot that it had has been given away by then
+
+    ledger = stat(meanwhile=move_and_remove)
+    runc.remove(left)
+    runc.remove(stays)
+    assert_adds_up(ledger, "stays", 2 * ledger.wall)
+    assert "left" not in [r["name"] for r in ledger.records]
+
+
 # --- many of everything ---
 
 
@@ -253,13 +277,88 @@ def test_numbers_that_are_used_again_are_other_threads(runc, root):
     assert ledger.wall * 0.995 <= ledger.total("reuse") <= ledger.wall * 2.005
 
 
+def telling_roots():
+    """Of hierarchies that containers are told by; v1 first."""
+    roots = leftovers.cgroup_roots()
+    return [r for r in roots if r.endswith("/memory")] + \
+        [r for r in roots if os.path.exists(os.path.join(r, "cgroup.controllers"))]
+
+
+class Brief:
+    """A container of one process that sleeps and burns for some milliseconds, and is gone. Who
+    moves counts from its last switch on, so its account begins between `forked` and `joined`."""
+
+    def __init__(self, number, begin):
+        time.sleep(max(0, begin - time.monotonic()))
+        self.id = "%064x" % (0xb41ef << 200 | number)
+        folders = ["%s/plimsoll-system/docker-%s.scope" % (root, self.id)
+                   for root in telling_roots()]
+        for folder in folders:
+            os.mkdir(folder)
+        said = os.pipe()
+        self.forked = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self._live(folders, said[1])
+            finally:
+                os._exit(0)
+        _, _, usage = os.wait4(pid, 0)
+        self.ended = time.monotonic()
+        self.ran = usage.ru_utime + usage.ru_stime
+        self.joined, self.left = struct.unpack("dd", os.read(said[0], 16))
+        for end in said:
+            os.close(end)
+        for folder in folders:
+            leftovers.remove_cgroup(folder)
+
+    @staticmethod
+    def _live(folders, said):
+        joined = None
+        for folder in folders:
+            with open(folder + "/cgroup.procs", "w") as f:
+                f.write("0")
+            joined = joined or time.monotonic()
+            time.sleep(0.003)
+        until = time.thread_time() + 0.003
+        while time.thread_time() < until:
+            pass
+        os.write(said, struct.pack("dd", joined, time.monotonic()))
+
+
+def test_containers_that_come_and_go_add_up(runc, root):
+    """Fifty a second, more than there are slots. None is missing, none has another one's time."""
+    with running_states(runc, "beside", root, "sleep=30", "burn=5", "pipe=30") as states:
+        briefs = []
+
+        def come_and_go():
+            begin = time.monotonic()
+            with concurrent.futures.ThreadPoolExecutor(4) as pool:
+                briefs.extend(pool.map(lambda i: Brief(i, begin + i / 50), range(1000)))
+
+        ledger = stat(meanwhile=come_and_go, watch_memory=True)
+        expected = states.account(ledger.begin, ledger.end)
+    assert "room" not in ledger.result.err, repr(ledger.result)
+    assert_adds_up(ledger, "beside", states.threads * ledger.wall)
+    assert_same_shares(ledger.ns("beside"), expected)
+    records = {r["container_id"]: r for r in ledger.records if r["container_id"]}
+    missing = [vars(brief) for brief in briefs if brief.id not in records]
+    assert not missing, (missing, ledger.result.err)
+    for brief in briefs:
+        record = records[brief.id]
+        assert record["threads_ended"] == 1 and record["unaccounted_ns"] == 0, record
+        life = record["total_ns"] / 1e9
+        assert 0.995 * (brief.left - brief.joined) <= life, (record, vars(brief))
+        assert life <= 1.005 * (brief.ended - brief.forked), (record, vars(brief))
+        assert 3e6 <= record["user_ns"] + record["kernel_ns"], record
+    # Some KiB for each of them.
+    assert ledger.result.memory < 64 << 20
+
+
 @pytest.fixture
 def too_many_cgroups(base):
-    """Folders of more cgroups than there are slots (LEDGER_SLOTS_MAX is 8192), in a hierarchy that
-    containers are told by."""
-    roots = leftovers.cgroup_roots()
-    root = next((r for r in roots if r.endswith("/memory")), roots[0])
-    top = root + "/plimsoll-system/full"
+    """Folders of more cgroups than there are slots (LEDGER_SLOTS_MAX is 8192)."""
+    top = telling_roots()[0] + "/plimsoll-system/full"
     folders = ["%s/%d" % (top, i) for i in range(8400)]
     for folder in folders:
         os.makedirs(folder)
@@ -284,6 +383,6 @@ def hop(folders):
 def test_what_finds_no_room_is_counted(runc, root, too_many_cgroups):
     """With all slots taken, who has one keeps it, and those that find none are told by number."""
     with running_states(runc, "early", root, "sleep=50", "burn=50") as states:
-        ledger = stat(seconds=8, meanwhile=lambda: hop(too_many_cgroups))
+        ledger = stat(meanwhile=lambda: hop(too_many_cgroups))
     assert "more than the ledger has room for" in ledger.result.err, repr(ledger.result)
     assert_adds_up(ledger, "early", states.threads * ledger.wall)

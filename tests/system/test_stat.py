@@ -88,8 +88,10 @@ def test_a_quota_is_shown_with_what_it_cost(runc, root):
     periods = record["wall_ns"] / 1e8
     assert record["quota_periods"] == pytest.approx(periods, abs=3)
     assert 0.5 < record["quota_throttled_periods"] / record["quota_periods"] <= 1
-    # One thread: while its CPU is stopped, so is it.
-    assert record["throttled_ns"] == pytest.approx(record["quota_throttled_ns"], rel=0.1)
+    # One thread: while its CPU is stopped, so is it. The kernel adds up what is over: at each end of
+    # the window as much as a period may be missing, or too much.
+    assert record["throttled_ns"] == pytest.approx(record["quota_throttled_ns"], rel=0.03,
+                                                   abs=1e8)
     assert re.search(r"CPUs used +0\.\d\d  of 0\.20 allowed", block)
     assert re.search(r"throttled periods +\d+  of \d+;", block)
     assert re.search(r"T throttled +[\d.]+ \w+ +[3-8]\d\.\d %", block)
@@ -97,7 +99,9 @@ def test_a_quota_is_shown_with_what_it_cost(runc, root):
 
 def test_containers_are_sorted_by_what_they_lost_and_the_host_is_last(runc, root, rhythm):
     quota = {"cpu": {"quota": 10000, "period": 100000}}
-    loser = runc.run("loser", ["/bin/weights"], root, resources=quota)
+    # More than whatever else lives on this host can lose.
+    crowd = "for i in %s; do weights & done; wait" % " ".join(map(str, range(30)))
+    loser = runc.run("loser", ["/bin/sh", "-c", crowd], root, resources=quota)
     block = run("stat", "-d", 2, "-n", 1).succeeded().out
     everything = records(run("stat", "-d", 2, "-n", 1, "--json").succeeded())
     runc.remove(loser)

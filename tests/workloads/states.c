@@ -11,8 +11,8 @@
  * note, and whatever passes until the thread goes on is waiting for a CPU. So the account is right
  * on a busy host too:
  *
- *     blocked    from before the system call to the note, or to the deadline of a timer
- *     waiting    for a CPU, as the kernel counts it in schedstat
+ *     blocked    from before the system call to the note, or to the deadline of a timer, but for
+ * what it waited for a CPU until then waiting    for a CPU, as the kernel counts it in schedstat
  *     running    the thread's CPU time
  *     late       all the rest, which nobody here can tell: timers that fired late, interrupts while
  *                it ran, time that a hypervisor took
@@ -123,6 +123,26 @@ static int64_t waited(int *fd)
 	return delay;
 }
 
+/* Before a system call that blocks. */
+struct start {
+	int64_t now, waited;
+};
+static __thread int schedstat = -1;
+
+static struct start start_now(void)
+{
+	return (struct start){ monotonic_ns(), waited(&schedstat) };
+}
+
+/* For how long it blocked, which ended at `end`. It has waited for a CPU since then, all that the
+ * kernel counts besides was before: it was taken off its CPU when it was about to block. */
+static int64_t blocked_until(const struct start *start, int64_t end)
+{
+	int64_t before = waited(&schedstat) - start->waited - (monotonic_ns() - end);
+
+	return end - start->now - (before > 0 ? before : 0);
+}
+
 /* --- phases without another thread --- */
 
 static void sleep_until(int64_t until)
@@ -135,11 +155,11 @@ static void sleep_until(int64_t until)
 
 PHASE void sleeps(struct worker *worker, struct wait *wait, int64_t until)
 {
-	int64_t from = monotonic_ns();
+	const struct start start = start_now();
 
-	if (from < until) {
+	if (start.now < until) {
 		sleep_until(until);
-		worker->account.ns[IDLE] += until - from;
+		worker->account.ns[IDLE] += blocked_until(&start, until);
 	}
 	(void)wait;
 }
@@ -158,15 +178,16 @@ struct child {
 
 PHASE void is_child(volatile struct child *child, int64_t until)
 {
-	int64_t from = monotonic_ns();
-	int fd = -1;
+	struct start start;
 
-	if (from < until) {
+	schedstat = -1; /* that is its parent's */
+	start = start_now();
+	if (start.now < until) {
 		sleep_until(until);
-		child->slept = until - from;
+		child->slept = blocked_until(&start, until);
 	}
 	child->ran = thread_cpu_ns();
-	child->waited = waited(&fd);
+	child->waited = waited(&schedstat);
 	child->end = monotonic_ns();
 	_exit(0);
 }
@@ -175,7 +196,8 @@ PHASE void waits_for_child(struct worker *worker, struct wait *wait, int64_t unt
 {
 	static __thread volatile struct child *child;
 	struct account *account = &worker->account;
-	int64_t born, from;
+	struct start start;
+	int64_t born;
 	pid_t pid;
 
 	if (!child)
@@ -190,11 +212,11 @@ PHASE void waits_for_child(struct worker *worker, struct wait *wait, int64_t unt
 	pid = fork();
 	if (!pid)
 		is_child(child, until);
-	from = monotonic_ns();
+	start = start_now();
 	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
 		fail("child");
-	if (child->end > from)
-		account->ns[CHILD] += child->end - from;
+	if (child->end > start.now)
+		account->ns[CHILD] += blocked_until(&start, child->end);
 	account->ns[IDLE] += child->slept;
 	account->running += child->ran;
 	account->waiting += child->waited;
@@ -208,7 +230,6 @@ PHASE void reads_disk(struct worker *worker, struct wait *wait, int64_t until)
 	static __thread char *block;
 	static __thread int fd;
 	static __thread off_t at, size;
-	static __thread int schedstat = -1;
 
 	if (!block) {
 		block = aligned_alloc(4096, BLOCK);
@@ -234,7 +255,7 @@ PHASE void reads_disk(struct worker *worker, struct wait *wait, int64_t until)
 
 static void await(struct worker *worker, struct wait *wait, const struct kind *kind)
 {
-	int64_t from = monotonic_ns();
+	const struct start start = start_now();
 	bool blocked = false;
 	uint32_t seen;
 
@@ -245,8 +266,8 @@ static void await(struct worker *worker, struct wait *wait, const struct kind *k
 		kind->block(wait, seen);
 		blocked = true;
 	}
-	if (blocked && wait->note > from)
-		worker->account.ns[kind->state] += wait->note - from;
+	if (blocked && wait->note > start.now)
+		worker->account.ns[kind->state] += blocked_until(&start, wait->note);
 }
 
 static void write_event(struct wait *wait)
@@ -384,7 +405,6 @@ static const struct kind kinds[] = {
 static void tell(const struct worker *worker, int64_t now)
 {
 	const struct account *account = &worker->account;
-	static __thread int schedstat = -1;
 	int64_t waiting = account->waiting + waited(&schedstat);
 	int64_t running = account->running + thread_cpu_ns();
 	int64_t total = account->total + now - worker->born;
