@@ -307,6 +307,16 @@ int cgroups_walk(const struct cgroups *c, int hierarchy, const char *path, cgrou
 /* FILEID_KERNFS of include/linux/exportfs.h: the handle is the 64-bit id. */
 #define KERNFS_HANDLE 0xfe
 
+/* Negative errno: -ENOENT if there is no such cgroup. */
+static int open_handle(const struct hierarchy *h, struct file_handle *handle)
+{
+	int fd = open_by_handle_at(h->fd, handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno == ESTALE ? -ENOENT : -EOPNOTSUPP;
+	return fd;
+}
+
 int cgroups_path_of(const struct cgroups *c, int hierarchy, uint64_t id, char **path)
 {
 	const struct hierarchy *h = &c->at[hierarchy];
@@ -315,20 +325,24 @@ int cgroups_path_of(const struct cgroups *c, int hierarchy, uint64_t id, char **
 		char space[sizeof(struct file_handle) + sizeof(id)];
 	} u = { .handle = { .handle_bytes = sizeof(id), .handle_type = KERNFS_HANDLE } };
 	char link[sizeof("/proc/self/fd/") + 11], target[PATH_MAX];
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = -1, again = -1;
 	ssize_t n;
 
 	if (!h->has_handles)
 		return -EOPNOTSUPP;
 	memcpy(u.handle.f_handle, &id, sizeof(id));
-	fd = open_by_handle_at(h->fd, &u.handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open_handle(h, &u.handle);
 	if (fd < 0)
-		return errno == ESTALE ? -ENOENT : -EOPNOTSUPP;
+		return fd;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	n = readlink(link, target, sizeof(target) - 1);
 	if (n < 0)
 		return -errno;
 	target[n] = '\0';
+	/* If it was removed in between, " (deleted)" is at its end. */
+	again = open_handle(h, &u.handle);
+	if (again < 0)
+		return again;
 	size_t front = strlen(h->mount);
 
 	if (strncmp(target, h->mount, front) != 0)
