@@ -803,9 +803,10 @@ static void a_thousand_containers_are_scanned_well_within_a_second(void **state)
 		last = host_cgroup(&h, path);
 		write_docker(&h, DOCKER_ROOT, id, json);
 	}
-	clock_gettime(CLOCK_MONOTONIC, &start);
+	/* Of CPU time: others may have the CPU meanwhile. */
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
 	host_open(&h);
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
 	assert_string_equal(containers_by_cgroup(h.containers, last, 0)->name, "web-999");
 	assert_true((end.tv_sec - start.tv_sec) * 1000 + (end.tv_nsec - start.tv_nsec) / 1000000 <
 		    900);
