@@ -335,6 +335,7 @@ def test_containers_that_come_and_go_add_up(runc, root):
             begin = time.monotonic()
             with concurrent.futures.ThreadPoolExecutor(4) as pool:
                 briefs.extend(pool.map(lambda i: Brief(i, begin + i / 50), range(1000)))
+            time.sleep(1)  # who is waited for has yet to leave its CPU for the last time
 
         ledger = stat(meanwhile=come_and_go, watch_memory=True)
         expected = states.account(ledger.begin, ledger.end)
