@@ -19,6 +19,7 @@
 #include "base/index.h"
 #include "output/markup.h"
 #include "output/view.h"
+#include "signal/ledger.h"
 
 /* Advance of one monospaced character at 12 px: 0.602 em in DejaVu Sans Mono, the widest in use. */
 #define CHARACTER 7.23
@@ -37,6 +38,7 @@ enum look {
 	LOOK_ROOT,
 	LOOK_CONTAINER,
 	LOOK_THREAD,
+	LOOK_STATE,
 	LOOK_USER,
 	LOOK_INLINED,
 	LOOK_JIT,
@@ -52,12 +54,12 @@ static const struct {
 	char letter;
 	const char *legend; /* NULL: needs none */
 } looks[LOOKS] = {
-	[LOOK_ROOT] = { 'a', NULL },	     [LOOK_CONTAINER] = { 'c', "container" },
-	[LOOK_THREAD] = { 't', "thread" },   [LOOK_USER] = { 'u', "user" },
-	[LOOK_INLINED] = { 'i', "inlined" }, [LOOK_JIT] = { 'j', "JIT" },
-	[LOOK_KERNEL] = { 'k', "kernel" },   [LOOK_MARK] = { 'm', "mark" },
-	[LOOK_GREW] = { 'r', "grew" },	     [LOOK_SHRANK] = { 'b', "shrank" },
-	[LOOK_SAME] = { 'n', "unchanged" },
+	[LOOK_ROOT] = { 'a', NULL },	   [LOOK_CONTAINER] = { 'c', "container" },
+	[LOOK_THREAD] = { 't', "thread" }, [LOOK_STATE] = { 's', NULL },
+	[LOOK_USER] = { 'u', "user" },	   [LOOK_INLINED] = { 'i', "inlined" },
+	[LOOK_JIT] = { 'j', "JIT" },	   [LOOK_KERNEL] = { 'k', "kernel" },
+	[LOOK_MARK] = { 'm', "mark" },	   [LOOK_GREW] = { 'r', "grew" },
+	[LOOK_SHRANK] = { 'b', "shrank" }, [LOOK_SAME] = { 'n', "unchanged" },
 };
 
 struct flame_node {
@@ -109,6 +111,7 @@ static enum look look_of(const struct tree_node *n, uint32_t level)
 		[FRAME_MARK] = LOOK_MARK,
 		[FRAME_CONTAINER] = LOOK_CONTAINER,
 		[FRAME_THREAD] = LOOK_THREAD,
+		[FRAME_STATE] = LOOK_STATE,
 	};
 
 	if (!level)
@@ -131,6 +134,15 @@ static enum look look_of_change(const struct tree_node *n, unsigned *step)
 	return change > 0 ? LOOK_GREW : LOOK_SHRANK;
 }
 
+/* A state's shade is its number, for which the style sheet has the colour of all other views. */
+static unsigned shade_of_state(const char *name)
+{
+	for (unsigned state = 0; state < ACCOUNT_STATES; state++)
+		if (strcmp(name, account_state_name(state)) == 0)
+			return state;
+	return ACCOUNT_UNACCOUNTED;
+}
+
 /* Names the node's CSS class; the look, for the legend. */
 static enum look style_of(const struct tree *t, const struct tree_node *n, uint32_t level,
 			  char style[4])
@@ -142,10 +154,12 @@ static enum look style_of(const struct tree *t, const struct tree_node *n, uint3
 		look = look_of_change(n, &shade);
 	} else {
 		look = look_of(n, level);
-		if (look != LOOK_ROOT && look != LOOK_MARK)
+		if (look == LOOK_STATE)
+			shade = shade_of_state(n->name);
+		else if (look != LOOK_ROOT && look != LOOK_MARK)
 			shade = shade_of(n->name);
 	}
-	snprintf(style, 4, "%c%u", looks[look].letter, shade % 10);
+	snprintf(style, 4, "%c%u", looks[look].letter, shade % 100);
 	return look;
 }
 
@@ -308,8 +322,11 @@ static void add_pixels(struct buffer *out, double v)
 static const char *kind_words(const struct tree_node *n, uint32_t level)
 {
 	static const char *const words[LOOKS] = {
-		[LOOK_CONTAINER] = "container", [LOOK_THREAD] = "thread",
-		[LOOK_KERNEL] = "kernel",	[LOOK_JIT] = "JIT",
+		[LOOK_CONTAINER] = "container",
+		[LOOK_THREAD] = "thread",
+		[LOOK_STATE] = "state",
+		[LOOK_KERNEL] = "kernel",
+		[LOOK_JIT] = "JIT",
 		[LOOK_INLINED] = "inlined",
 	};
 

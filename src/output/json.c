@@ -169,8 +169,9 @@ static int add_containers(const struct profile *p, const struct view *v, struct 
 /* --- frames and samples --- */
 
 static const char *const kinds[FRAME_KINDS] = {
-	[FRAME_USER] = "user", [FRAME_KERNEL] = "kernel",	[FRAME_JIT] = "jit",
-	[FRAME_MARK] = "mark", [FRAME_CONTAINER] = "container", [FRAME_THREAD] = "thread",
+	[FRAME_USER] = "user",	 [FRAME_KERNEL] = "kernel",	  [FRAME_JIT] = "jit",
+	[FRAME_MARK] = "mark",	 [FRAME_CONTAINER] = "container", [FRAME_THREAD] = "thread",
+	[FRAME_STATE] = "state",
 };
 
 static void add_frame(const struct profile *p, uint32_t number, size_t line, struct buffer *out)

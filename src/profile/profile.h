@@ -47,6 +47,7 @@ enum frame_kind {
 	FRAME_MARK,	 /* [truncated] and the like */
 	FRAME_CONTAINER, /* made from labels by tree.h, never in a profile */
 	FRAME_THREAD,	 /* likewise */
+	FRAME_STATE,	 /* likewise: what a thread was doing, of record ledger */
 	FRAME_KINDS
 };
 

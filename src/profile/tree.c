@@ -99,7 +99,7 @@ static enum frame_kind kind_of_root(const char *key)
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
 		if (strcmp(key, threads[i]) == 0)
 			return FRAME_THREAD;
-	return FRAME_CONTAINER;
+	return strcmp(key, "state") == 0 ? FRAME_STATE : FRAME_CONTAINER;
 }
 
 /* A sample on its way down from the root. */
