@@ -26,6 +26,8 @@
 
 /* Set before load by who fills the maps below; else the kernel's own walk by frame pointers. */
 const volatile bool walk_by_tables = false;
+/* Set by the kernel half that wants to know what its walks read. */
+const volatile bool notes_reads = false;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -89,9 +91,32 @@ static __always_inline const struct walk *walk_of(const struct unwind_source *so
 	return (const struct walk *)source;
 }
 
+/* `size` is a constant. */
+static __always_inline void note_read(struct walk *walk, u64 address, u32 size)
+{
+	u64 offset = address - walk->leaf.sp;
+	u32 n = walk->nreads;
+
+	if (offset & 7 || size & 7 || offset + size > WALK_READS_SPAN) {
+		walk->reads_elsewhere = 1;
+		return;
+	}
+	if (n + size / sizeof(u64) > WALK_READS_MAX) {
+		walk->nreads = WALK_READS_MAX + 1;
+		return;
+	}
+	for (u32 i = 0; i < size / sizeof(u64); i++)
+		walk->reads[(n + i) % WALK_READS_MAX] = offset / sizeof(u64) + i;
+	walk->nreads = n + size / sizeof(u64);
+	if (walk->reads_end < offset + size)
+		walk->reads_end = offset + size;
+}
+
 UNWIND_INLINE int source_read(const struct unwind_source *source, __u64 address, void *to,
 			      __u32 size)
 {
+	if (notes_reads)
+		note_read((struct walk *)source, address, size);
 	return (int)bpf_probe_read_user(to, size, (const void *)address);
 }
 
@@ -143,6 +168,8 @@ UNWIND_INLINE const struct unwind_rule *source_rule(const struct unwind_source *
 
 UNWIND_INLINE __u64 source_register(const struct unwind_source *source, __u32 number)
 {
+	if (notes_reads)
+		((struct walk *)source)->reads_elsewhere = 1;
 	return walk_of(source)->leaf.general[number % UNWIND_GENERAL_REGISTERS];
 }
 
@@ -332,6 +359,10 @@ static __always_inline void begin_walk(struct walk *walk, u64 key, const struct 
 	walk->nframes = 0;
 	walk->nwords = 0;
 	walk->rule = 0;
+	walk->nreads = 0;
+	walk->reads_end = 0;
+	/* An interpreter's frames are everywhere. */
+	walk->reads_elsewhere = space->language != LANGUAGE_NONE;
 	unwind_begin(&walk->leaf, &walk->at);
 	if (!space->language)
 		return;
@@ -342,6 +373,16 @@ static __always_inline void begin_walk(struct walk *walk, u64 key, const struct 
 	}
 	walk->interpreter = *interpreter;
 	__builtin_memset(walk->interpreter_state, 0, sizeof(walk->interpreter_state));
+}
+
+/* From frame to frame until the walk ends; walk->end then says how. A function of its own: the
+ * verifier would follow what comes after the walk from each turn of the loop. */
+__noinline int walk_frames(void)
+{
+	for (u32 i = 0; i < STACK_FRAMES_MAX; i++)
+		if (walk_frame())
+			break;
+	return 0;
 }
 
 /* --- whole stacks --- */
@@ -432,9 +473,7 @@ static __always_inline enum walk_end walk_user_stack(void *ctx, struct task_stru
 		return walk_by_frame_pointers(ctx, walk);
 
 	begin_walk(walk, key, space);
-	for (u32 i = 0; i < STACK_FRAMES_MAX; i++)
-		if (walk_frame())
-			break;
+	walk_frames();
 	end = walk->end;
 	if (end == WALK_GOES_ON)
 		return WALK_DEPTH;

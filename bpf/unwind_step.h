@@ -38,9 +38,10 @@ _Static_assert(UNWIND_RULES_MAX <= RULE_FRAME_RECORD, "numbers of their own");
 #define STACK_SWITCHES_MAX 2
 
 enum unwind_known {
-	KNOWS_FP = 1, /* `fp` is its value */
-	KNOWS_FP_AT,  /* it lies at the address `fp`, and is read when it is asked for */
-	KNOWS_FP_NOT, /* lost */
+	KNOWS_FP = 1,	  /* `fp` is its value */
+	KNOWS_FP_IN_LEAF, /* likewise, and the walk began with it */
+	KNOWS_FP_AT,	  /* it lies at the address `fp`, and is read when it is asked for */
+	KNOWS_FP_NOT,	  /* lost */
 };
 
 #define RBX	    3 /* its DWARF number */
@@ -64,6 +65,7 @@ struct unwind_state {
 	__u8 is_exact; /* pc is where the frame stands, not where a call returns to */
 	__u8 lr_known;
 	__u8 fp_known; /* enum unwind_known */
+	__u8 used_fp;  /* the walk went by the frame pointer that it began with */
 	__u32 switches;
 };
 
@@ -296,6 +298,10 @@ UNWIND_INLINE enum walk_end unwind_fetch_fp(const struct unwind_source *source,
 {
 	if (state->fp_known == KNOWS_FP)
 		return WALK_GOES_ON;
+	if (state->fp_known == KNOWS_FP_IN_LEAF) {
+		state->used_fp = 1;
+		return WALK_GOES_ON;
+	}
 	if (state->fp_known != KNOWS_FP_AT)
 		return WALK_UNSUPPORTED;
 	if (source_read(source, state->fp, &state->fp, sizeof(state->fp)))
@@ -354,6 +360,7 @@ UNWIND_INLINE enum walk_end unwind_apply_record(const struct unwind_source *sour
 		return end;
 	state->rbx_at = RBX_LOST;
 	state->fp = record[0];
+	state->fp_known = KNOWS_FP;
 #ifdef CONTEXT_LR
 	/* Here the record is at the lower end of its frame: the caller's sp lies somewhere above,
 	 * and compilers that go by sp rather than fp have the caller's record there. */
@@ -581,7 +588,8 @@ UNWIND_INLINE void unwind_begin(const struct unwind_registers *registers,
 	state->is_leaf = 1;
 	state->is_exact = 1;
 	state->lr_known = 1;
-	state->fp_known = KNOWS_FP;
+	state->fp_known = KNOWS_FP_IN_LEAF;
+	state->used_fp = 0;
 	state->switches = 0;
 }
 

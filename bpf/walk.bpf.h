@@ -18,6 +18,10 @@
 
 #define INTERPRETER_STATE_WORDS 8
 
+/* Words that a walk notes, and the bytes from where it begins that they lie in. */
+#define WALK_READS_MAX	32
+#define WALK_READS_SPAN 4096
+
 /* Rules of return addresses that this CPU met lately, a power of two. Most frames of most samples
  * are in it, and two searches are saved. */
 #define REMEMBERED_RULES 1024
@@ -55,7 +59,11 @@ struct walk {
 	u64 interpreter_state[INTERPRETER_STATE_WORDS];
 	u64 deferred_at;      /* when this CPU last sent a stack along, ns of bpf_ktime_get_ns() */
 	u32 stale_generation; /* of the last space whose mappings did not have an address */
-	u32 reserved;
+	/* If notes_reads: the words of the stack that this walk read, counted from leaf.sp. */
+	u32 nreads;	     /* WALK_READS_MAX + 1: there were more */
+	u32 reads_end;	     /* bytes up to the last of them */
+	u32 reads_elsewhere; /* it read something else, too */
+	u16 reads[WALK_READS_MAX];
 };
 
 /* Walks never nest on a CPU: perf refuses recursion of the same context, and BPF programs of
