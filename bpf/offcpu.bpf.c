@@ -14,6 +14,7 @@
 #include "offcpu.h"
 #include "blocked.bpf.h"
 #include "kernel.h"
+#include "same_wait.bpf.h"
 #include "stacks.bpf.h"
 #include "throttle.bpf.h"
 
@@ -34,6 +35,9 @@ const volatile __u64 handler_start[HANDLERS] = { 0 }, handler_end[HANDLERS] = { 
 /* CLOCK_MONOTONIC, ns; from then on nothing is counted. 0: it goes on. */
 volatile __u64 stopped_at = 0;
 
+/* Waits whose sum had to make room when the ring was full: how many, and how long. */
+__u64 lost_waits, lost_ns;
+
 /* How many frames are above them, plus one; 0: not seen yet. */
 #define FRAMES_ABOVE_MAX 8
 __u32 frames_above[ENTRIES];
@@ -42,7 +46,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct offcpu_thread);
+	__type(value, struct stored_thread);
 } thread_storage SEC(".maps");
 
 struct {
@@ -108,9 +112,19 @@ static __always_inline struct offcpu_thread *find_by_number(struct task_struct *
 
 static __always_inline struct offcpu_thread *find_thread(struct task_struct *task)
 {
-	if (has_task_storage)
-		return bpf_task_storage_get(&thread_storage, task, 0, 0);
-	return find_by_number(task);
+	struct stored_thread *stored;
+
+	if (!has_task_storage)
+		return find_by_number(task);
+	stored = bpf_task_storage_get(&thread_storage, task, 0, 0);
+	return stored ? &stored->thread : 0;
+}
+
+/* The waits by which the thread is known; 0: on this kernel it is by none. */
+static __always_inline struct known_wait *known_waits(struct offcpu_thread *thread)
+{
+	return has_task_storage && waits_can_be_known() ? ((struct stored_thread *)thread)->known
+							: 0;
 }
 
 static __always_inline struct offcpu_thread *make_by_number(struct task_struct *task)
@@ -135,12 +149,14 @@ static __always_inline struct offcpu_thread *make_by_number(struct task_struct *
 static __always_inline struct offcpu_thread *make_thread(struct task_struct *task)
 {
 	struct offcpu_thread *thread;
+	struct stored_thread *stored;
 	struct offcpu_counts *c;
 
-	if (has_task_storage)
-		thread = bpf_task_storage_get(&thread_storage, task, 0,
+	if (has_task_storage) {
+		stored = bpf_task_storage_get(&thread_storage, task, 0,
 					      BPF_LOCAL_STORAGE_GET_F_CREATE);
-	else
+		thread = stored ? &stored->thread : 0;
+	} else
 		thread = make_by_number(task);
 	c = thread ? 0 : current_counts();
 	if (c)
@@ -185,8 +201,11 @@ static __always_inline void add(u64 hash, u64 ns)
 	if (sum->hash != hash) {
 		out.sum = *sum;
 		/* What was in it is lost, and counted as such, when there is no room for it. */
-		if (out.sum.hash && bpf_ringbuf_output(&stacks, &out, sizeof(out), wakeup_flags()))
-			__sync_fetch_and_add(&lost_ring_full, out.sum.count);
+		if (out.sum.hash &&
+		    bpf_ringbuf_output(&stacks, &out, sizeof(out), wakeup_flags())) {
+			__sync_fetch_and_add(&lost_waits, out.sum.count);
+			__sync_fetch_and_add(&lost_ns, out.sum.ns);
+		}
 		sum->hash = hash;
 		sum->ns = 0;
 		sum->count = 0;
@@ -220,6 +239,17 @@ static __always_inline void remember_told(struct told_hashes *set, u64 hash)
 	set->ways[(hash >> 4) % TOLD_HASH_WAYS] = hash;
 }
 
+/* Another library may be where one was that the process has closed: the same addresses in another
+ * generation of its mappings are another stack. */
+static __always_inline u64 seed_of(const struct stack_record *record, const struct walk *walk)
+{
+	u64 seed = record->head.process ^ record->head.tid;
+
+	return record->head.user_words && record->head.walk_end != WALK_UNCHECKED
+		       ? hash_mix(seed, walk->space.generation)
+		       : seed;
+}
+
 /*
  * The stack in this CPU's record and walk: its hash, of which user space knows afterwards; 0: it
  * could not be told. A walk that is deferred has a hash that no other stack will ever have.
@@ -227,7 +257,7 @@ static __always_inline void remember_told(struct told_hashes *set, u64 hash)
 static __always_inline u64 tell_stack(struct task_struct *task, struct stack_record *record,
 				      struct walk *walk)
 {
-	u64 seed = record->head.process ^ record->head.tid, hash;
+	u64 seed = seed_of(record, walk), hash;
 	struct told_hashes *set;
 
 	if (record->head.walk_end == WALK_DEFERRED) {
@@ -246,6 +276,16 @@ static __always_inline u64 tell_stack(struct task_struct *task, struct stack_rec
 		return 0;
 	remember_told(set, hash);
 	return hash;
+}
+
+/* Of the current task. A function of its own, which the verifier goes through once rather than from
+ * each end of a walk. */
+__noinline u64 tell_current(void)
+{
+	struct stack_record *record = current_record();
+	struct walk *walk = current_walk();
+
+	return record && walk ? tell_stack(current_task(), record, walk) : 0;
 }
 
 /* --- stacks --- */
@@ -275,15 +315,25 @@ static __always_inline void get_kernel_stack(void *ctx, struct stack_record *rec
 	record->head.kernel_frames = size > 0 ? size / sizeof(u64) : 0;
 }
 
+static __always_inline bool begins_at(const struct stack_record *record, enum entry entry)
+{
+	return record->head.kernel_frames && record->frames[0] >= entry_start[entry] &&
+	       record->frames[0] < entry_end[entry];
+}
+
 /* The kernel's part, from the entry on. */
 static __always_inline void walk_from(void *ctx, struct stack_record *record, enum entry entry)
 {
 	u32 above = frames_above[entry];
 
 	get_kernel_stack(ctx, record, above ? above - 1 : 0);
-	if (above || !entry_start[entry])
+	if (!entry_start[entry] || begins_at(record, entry))
 		return;
-		/* The first stack finds out for all others, which have as many. */
+	/* The first stack finds out for all others, which have as many, until somebody else looks
+	 * at the same tracepoint and the kernel calls us by way of a list. */
+	if (above)
+		get_kernel_stack(ctx, record, 0);
+	above = 0;
 #pragma unroll
 	for (u32 i = 0; i < FRAMES_ABOVE_MAX; i++)
 		if (!above && record->frames[i] >= entry_start[entry] &&
@@ -303,6 +353,62 @@ static __always_inline void walk_current(void *ctx, struct task_struct *task,
 	walk_from(ctx, record, entry);
 	if (!is_kernel_thread(task))
 		walk_user(ctx, task, record, walk, registers_of_task());
+}
+
+/* Of the current task, whose wait would be known at that place. A function of its own, as
+ * tell_current(). */
+__noinline int learn_current(u32 place, u64 hash)
+{
+	struct stack_record *record = current_record();
+	struct wait_scratch *scratch = current_scratch();
+	struct task_struct *task = current_task();
+	struct walk *walk = current_walk();
+	struct offcpu_thread *thread;
+	struct known_wait *known;
+
+	if (!has_task_storage || !waits_can_be_known() || !record || !scratch || !walk)
+		return 0;
+	thread = find_thread(task);
+	known = thread ? known_waits(thread) : 0;
+	if (known)
+		learn_wait(task, scratch, record, walk, known + (place & (WAITS_KNOWN - 1)), hash);
+	return 0;
+}
+
+/* Where a wait counts whose stack could not be told. */
+static __always_inline u64 lost_wait(const struct offcpu_thread *thread,
+				     const struct stack_record *record)
+{
+	if (thread->running && thread->process == record->head.process)
+		return thread->running ^ HASH_LOST;
+	return HASH_NOBODY;
+}
+
+/* The hash of the stack at which the current task leaves its CPU. Where it is preempted is nowhere
+ * twice. */
+static __always_inline u64 tell_wait(void *ctx, struct task_struct *task,
+				     struct offcpu_thread *thread, struct stack_record *record,
+				     struct walk *walk, bool preempted)
+{
+	struct known_wait *known = preempted ? 0 : known_waits(thread);
+	struct wait_scratch *scratch = current_scratch();
+	u32 place = 0;
+	u64 hash;
+
+	if (known && scratch && find_stack(task, ctx, &scratch->now)) {
+		place = place_of_wait(task, &scratch->now);
+		if (is_same_wait(task, scratch, record, known + place))
+			return known[place].hash;
+	} else {
+		known = 0;
+	}
+	walk_current(ctx, task, record, walk, ENTRY_SWITCH);
+	hash = tell_current();
+	if (!hash)
+		return lost_wait(thread, record);
+	if (known && begins_at(record, ENTRY_SWITCH))
+		learn_current(place, hash);
+	return hash;
 }
 
 /* --- intervals --- */
@@ -421,6 +527,7 @@ static __always_inline void leave(void *ctx, struct task_struct *task, bool pree
 	struct stack_record *record = current_record();
 	struct walk *walk = current_walk();
 	enum ledger_state next;
+	u64 hash;
 
 	if (!thread || !record || !walk)
 		return;
@@ -443,11 +550,11 @@ static __always_inline void leave(void *ctx, struct task_struct *task, bool pree
 	}
 	if (is_counted(LEDGER_RUNNING))
 		tell_thread(task, thread, record, walk);
-	walk_current(ctx, task, record, walk, ENTRY_SWITCH);
+	hash = tell_wait(ctx, task, thread, record, walk, preempted);
 	if (next == LEDGER_RUNNABLE)
-		begin_wait(task, thread, tell_stack(task, record, walk), now);
+		begin_wait(task, thread, hash, now);
 	else
-		begin_interval(thread, tell_stack(task, record, walk), next, now);
+		begin_interval(thread, hash, next, now);
 }
 
 static __always_inline void enter(struct task_struct *task, u64 now)
@@ -530,7 +637,7 @@ int BPF_PROG(on_waking, struct task_struct *task)
 	}
 	if (seed)
 		walk_user(ctx, waker, record, walk, registers_of_task());
-	thread->waker = tell_stack(waker, record, walk);
+	thread->waker = tell_current();
 	return 0;
 }
 
@@ -639,13 +746,19 @@ int list_threads(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct offcpu_thread *thread;
 	struct open_record out = {};
+	struct known_wait *known;
 
 	if (!task)
 		return 0;
 	thread = find_thread(task);
-	if (!thread || !thread->hash)
+	if (!thread)
 		return 0;
+	known = known_waits(thread);
+#pragma unroll
+	for (u32 i = 0; i < WAITS_KNOWN; i++)
+		out.known[i] = known ? known[i].hash : 0;
 	out.hash = thread->hash;
+	out.running = thread->running;
 	if (stopped_at > thread->since)
 		out.ns = stopped_at - thread->since;
 	bpf_seq_write(ctx->meta->seq, &out, sizeof(out));

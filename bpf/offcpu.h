@@ -66,6 +66,38 @@ struct told_hashes {
 /* A hash of waker stacks that stands for an interrupt. */
 #define WAKER_INTERRUPT (1ULL << 4)
 
+/* What a stack is known by at which a thread waited twice, so that the third time it need not be
+ * walked; see same_wait.bpf.h. Of a thread so many, and only where threads have storage. */
+#define WAIT_KERNEL_SLOTS 40
+#define WAIT_USER_SLOTS	  24
+#define WAITS_KNOWN	  4
+#define WAIT_USER_SPAN	  4096
+#define WAIT_SAMPLES	  16 /* stacks that a CPU learns at the same time */
+struct known_wait {
+	__u64 hash;	  /* 0: none is known */
+	__u64 seen;	  /* of the last one in this place that was walked */
+	__u64 check;	  /* of all that it is known by */
+	__u64 pc, sp;	  /* the user's registers */
+	__u32 generation; /* of the address space; 0: the thread has no part in user space */
+	__u16 depth;	  /* of the kernel's stack, bytes; 0: it varies */
+	__u16 low_size;	  /* bytes of it that have to be read */
+	__u16 user_size;  /* likewise, of the user's */
+	__u8 uses_fp;
+	__u8 nkernel, nuser;
+	__u8 reserved[3];
+	__u16 kernel[WAIT_KERNEL_SLOTS]; /* index of a word, enum slot_base */
+	__u16 user[WAIT_USER_SLOTS];	 /* words from sp on */
+};
+_Static_assert(sizeof(struct known_wait) == 56 + 2 * (WAIT_KERNEL_SLOTS + WAIT_USER_SLOTS),
+	       "no padding");
+
+/*
+ * A wait whose stack found no room in the ring counts at the hash of its thread without a stack,
+ * with this bit flipped; or, if not even that was told, at that of nobody.
+ */
+#define HASH_LOST   (1ULL << 63)
+#define HASH_NOBODY (1ULL << 5)
+
 /* The state of a thread; without task storage (before Linux 5.11) in a table of so many. */
 #define THREADS_MAX 65536
 struct offcpu_thread {
@@ -78,9 +110,18 @@ struct offcpu_thread {
 	__u64 started;	 /* start_time of the task; where threads are found by number */
 };
 
+/* The value of task storage. */
+struct stored_thread {
+	struct offcpu_thread thread;
+	struct known_wait known[WAITS_KNOWN];
+};
+
 /* A record of the iterator's output. */
 struct open_record {
 	__u64 hash, ns;
+	/* What its next waits may have, without being told of again. */
+	__u64 running;
+	__u64 known[WAITS_KNOWN];
 };
 
 /* Counters of one CPU. */

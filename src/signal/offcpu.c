@@ -34,6 +34,8 @@
 #include "symbol/kernel_range.h"
 
 #define FRAME_INTERRUPT "[interrupt]"
+/* In the place of a stack for which there was no room in the ring. */
+#define FRAME_LOST "[stack lost]"
 
 /* Sums whose stack has not come yet: it is still to be walked. */
 #define UNRESOLVED_MAX 65536
@@ -59,6 +61,8 @@ struct signal {
 	struct sum *unresolved;
 	size_t nunresolved, unresolved_capacity;
 	uint64_t lost_unknown; /* intervals whose stack never came */
+	/* Waits without stack: of which the thread is known, and not even that. */
+	struct sum without_stack, of_nobody;
 };
 
 /* --- pairs --- */
@@ -171,17 +175,45 @@ static void add_known(struct signal *s, const struct meaning *m, const struct pa
 	profile_add(p, stack, profile_labels(p, labels, n), values);
 }
 
+static void add_up(struct sum *to, const struct sum *sum)
+{
+	to->count += sum->count;
+	to->ns += sum->ns;
+}
+
+/* Who waited, at a stack of which all that is known is that it was lost. */
+static bool find_lost(struct signal *s, uint64_t hash, struct meaning *m)
+{
+	struct profile *p = s->options.profile;
+	const struct meaning *thread = stacks_find(s->stacks, hash ^ HASH_LOST);
+	uint32_t location;
+
+	if (!thread)
+		return false;
+	*m = *thread;
+	location = profile_named_location(p, 0, FRAME_LOST);
+	m->stack = profile_stack(p, &location, 1);
+	return true;
+}
+
 /* False: what its hash means is not known yet. */
 static bool add_sum(struct signal *s, const struct sum *sum)
 {
-	const uint64_t hash = HASH_STACK(sum->hash);
-	const struct pair *pair = find_pair(s, hash);
-	const struct meaning *found = stacks_find(s->stacks, pair ? pair->waited : hash);
+	const struct pair *pair = find_pair(s, HASH_STACK(sum->hash));
+	const uint64_t hash = pair ? pair->waited : HASH_STACK(sum->hash);
+	const struct meaning *found = stacks_find(s->stacks, hash);
 	struct meaning m;
 
-	if (!found)
+	if (hash == HASH_NOBODY) {
+		add_up(&s->of_nobody, sum);
+		return true;
+	}
+	if (found)
+		m = *found;
+	else if (find_lost(s, hash, &m))
+		add_up(&s->without_stack, sum);
+	else
 		return false;
-	m = *found;
 	add_known(s, &m, pair, sum);
 	return true;
 }
@@ -257,7 +289,7 @@ static void add_open(struct signal *s, const struct open_record *open)
 	const struct sum sum = { .hash = open->hash, .ns = open->ns, .count = 1 };
 	const enum ledger_state state = HASH_STATE(open->hash);
 
-	if (!(s->options.states & 1U << state) ||
+	if (!open->hash || !(s->options.states & 1U << state) ||
 	    (open->ns < s->options.threshold && state != LEDGER_RUNNING))
 		return;
 	on_sum(s, &sum);
@@ -272,11 +304,15 @@ static void mark(struct signal *s, uint64_t hash)
 	if (pair)
 		pair->in_use = true;
 	stacks_mark(s->stacks, HASH_STACK(hash));
+	stacks_mark(s->stacks, HASH_STACK(hash) ^ HASH_LOST);
 }
 
 static void mark_open(struct signal *s, const struct open_record *open)
 {
 	mark(s, open->hash);
+	mark(s, open->running);
+	for (size_t i = 0; i < WAITS_KNOWN; i++)
+		mark(s, open->known[i]);
 }
 
 static void sweep_pairs(struct signal *s)
@@ -287,6 +323,7 @@ static void sweep_pairs(struct signal *s)
 		if (!s->pairs[i].in_use)
 			continue;
 		stacks_mark(s->stacks, s->pairs[i].waited);
+		stacks_mark(s->stacks, s->pairs[i].waited ^ HASH_LOST);
 		stacks_mark(s->stacks, s->pairs[i].waker);
 		s->pairs[kept] = s->pairs[i];
 		s->pairs[kept++].in_use = false;
@@ -348,6 +385,23 @@ static void note_skipped(const struct signal *s)
 	profile_note(s->options.profile, note);
 }
 
+static void note_lost(const struct signal *s)
+{
+	char kept[TEXT_SHORT], kept_time[TEXT_SHORT], lost[TEXT_SHORT], lost_time[TEXT_SHORT];
+	const struct offcpu_bpf__bss *bss = s->bpf->bss;
+	_cleanup_free_ char *note = NULL;
+
+	if (!s->without_stack.count && !s->of_nobody.count && !bss->lost_waits)
+		return;
+	note = xasprintf("ring of stacks full: %s waits, %s together, are shown at " FRAME_LOST
+			 "; %s more, %s together, are left out",
+			 text_count(s->without_stack.count, kept),
+			 text_duration(s->without_stack.ns, kept_time),
+			 text_count(s->of_nobody.count + bss->lost_waits, lost),
+			 text_duration(s->of_nobody.ns + bss->lost_ns, lost_time));
+	profile_note(s->options.profile, note);
+}
+
 static int drain_last(struct signal *s)
 {
 	int err;
@@ -363,6 +417,7 @@ static int drain_last(struct signal *s)
 	for (size_t i = 0; i < s->nunresolved; i++)
 		s->lost_unknown += s->unresolved[i].count;
 	note_skipped(s);
+	note_lost(s);
 	if (!s->options.sink)
 		stacks_note(s->stacks);
 	return 0;
@@ -432,6 +487,7 @@ static void configure(struct signal *s)
 	s->bpf->rodata->threshold = s->options.threshold;
 	s->bpf->rodata->with_wakers = s->options.wakers;
 	s->bpf->rodata->has_task_storage = has_storage;
+	s->bpf->rodata->notes_reads = has_storage;
 	bpf_map__set_autocreate(s->bpf->maps.thread_storage, has_storage);
 	if (has_storage)
 		bpf_map__set_max_entries(s->bpf->maps.threads_by_number, 1);
@@ -462,6 +518,8 @@ static int load(struct signal *s)
 	s->ntold = (size_t)s->possible_cpus * TOLD_HASH_SETS * TOLD_HASH_WAYS;
 	bpf_map__set_max_entries(s->bpf->maps.sums, (uint32_t)s->possible_cpus * SUM_SETS);
 	bpf_map__set_max_entries(s->bpf->maps.told, (uint32_t)s->possible_cpus * TOLD_HASH_SETS);
+	bpf_map__set_max_entries(s->bpf->maps.wait_samples,
+				 (uint32_t)s->possible_cpus * WAIT_SAMPLES);
 	err = offcpu_bpf__load(s->bpf);
 	if (!err)
 		err = stacks_map_known(s->stacks, &maps);
@@ -556,7 +614,9 @@ static int offcpu_fd(const struct signal *s)
 static size_t offcpu_lost(const struct signal *s, struct lost lost[LOST_MAX])
 {
 	const struct lost all[] = {
-		{ "waits", "the ring of stacks was full", s->bpf->bss->lost_ring_full },
+		{ "waits", "the ring of stacks was full",
+		  s->of_nobody.count + s->bpf->bss->lost_waits },
+		{ "stacks of waits", "their ring was full", s->bpf->bss->lost_ring_full },
 		{ "waits", "their stack did not arrive", s->lost_unknown },
 		{ "threads", "there was no memory to follow them", read_counts(s).unknown },
 		{ "stacks", "the profile was full", stacks_lost(s->stacks) },
