@@ -397,8 +397,9 @@ static __always_inline u64 tell_wait(void *ctx, struct task_struct *task,
 
 	if (known && scratch && find_stack(task, ctx, &scratch->now)) {
 		place = place_of_wait(task, &scratch->now);
-		if (is_same_wait(task, scratch, record, known + place))
-			return known[place].hash;
+		known += place;
+		if (is_same_wait(task, scratch, record, known))
+			return known->hash;
 	} else {
 		known = 0;
 	}

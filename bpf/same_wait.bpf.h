@@ -187,7 +187,7 @@ static __noinline u64 hash_words(const struct known_wait *known, struct wait_scr
 				 u64 hash)
 {
 	struct stack_words *stack = &scratch->now;
-	u32 size = known->user_size;
+	u64 size = known->user_size;
 
 	if (!read_words(stack, known->low_size))
 		return 0;
@@ -199,7 +199,10 @@ static __noinline u64 hash_words(const struct known_wait *known, struct wait_scr
 	}
 	if (!size)
 		return hash;
-	if (size > WAIT_USER_SPAN || bpf_probe_read_user(scratch->user, size, (void *)known->sp))
+	/* Never changes it; before Linux 6.3 the verifier forgets a bound that is not the last
+	 * step. */
+	asm volatile("%0 &= %1" : "+r"(size) : "i"(WAIT_USER_SPAN - 1));
+	if (bpf_probe_read_user(scratch->user, size, (void *)known->sp))
 		return 0;
 	for (u32 i = 0; i < WAIT_USER_SLOTS && i < known->nuser; i++)
 		hash = hash_mix(hash,
@@ -377,7 +380,8 @@ static __always_inline void learn_wait(struct task_struct *task, struct wait_scr
 		known->seen = hash;
 		return;
 	}
-	if (is_user ? walk->reads_elsewhere || walk->nreads > WAIT_USER_SLOTS
+	if (is_user ? walk->reads_elsewhere || walk->nreads > WAIT_USER_SLOTS ||
+			      walk->reads_end >= WAIT_USER_SPAN
 		    : !(task->flags & PF_KTHREAD) || record->head.walk_end != WALK_NO_USER)
 		return;
 	low = scratch->now.depth > LOW_WORDS * sizeof(u64) ? LOW_WORDS * sizeof(u64)
