@@ -54,8 +54,8 @@
 
 /* A slot as it was when it was looked at last: the sums of all rows. */
 struct slot_seen {
-	struct identity owner;
-	const struct container *container; /* NULL: nobody's */
+	struct identity owner;		   /* zeroes: nobody's */
+	const struct container *container; /* NULL: as above */
 	uint64_t gone;			   /* when it was found that its cgroup is; 0: it is not */
 	struct ledger_sums sums;
 	struct ledger_blocks blocks;
@@ -210,7 +210,35 @@ static bool is_owned(const struct ledger *l, uint32_t slot, const struct identit
 	       found == slot;
 }
 
-/* Whose slot it is; NULL: nobody's. Asked anew each time, since names may come late. */
+static bool is_nobody(const struct identity *who)
+{
+	return !who->cgroup_v1 && !who->cgroup_v2;
+}
+
+/*
+ * Slots that were given out since. A cgroup is announced before anything can run in it, so what is
+ * announced by now names all of them, even those that are gone again; looked up before, they would
+ * be the host's for good.
+ */
+static void meet_owners(struct ledger *l)
+{
+	bool any = false;
+
+	for (uint32_t slot = LEDGER_SLOT_FIRST; slot < l->slots; slot++) {
+		struct identity owner = l->owners[slot];
+
+		if (!is_nobody(&l->seen[slot].owner) || is_nobody(&owner) ||
+		    !is_owned(l, slot, &owner))
+			continue;
+		l->seen[slot].owner = owner;
+		any = true;
+	}
+	if (any)
+		watch_drain(l->options.watch);
+}
+
+/* Whose slot it is; NULL: nobody's, or of somebody who was not met yet. Asked anew each time, since
+ * names may come late. */
 static const struct container *owner_of(struct ledger *l, uint32_t slot)
 {
 	struct containers *containers = l->options.containers;
@@ -220,13 +248,8 @@ static const struct container *owner_of(struct ledger *l, uint32_t slot)
 		return NULL;
 	if (slot < LEDGER_SLOT_FIRST)
 		return containers_host(containers);
-	if (!s->container) {
-		struct identity owner = l->owners[slot];
-
-		if ((!owner.cgroup_v1 && !owner.cgroup_v2) || !is_owned(l, slot, &owner))
-			return NULL;
-		s->owner = owner;
-	}
+	if (is_nobody(&s->owner))
+		return NULL;
 	s->container = containers_by_cgroup(containers, s->owner.cgroup_v2, s->owner.cgroup_v1);
 	return s->container;
 }
@@ -309,6 +332,7 @@ struct ledger_reading *ledger_read(struct ledger *l)
 
 	if (!l->stopped)
 		make_cut(l);
+	meet_owners(l);
 	/* Blame asks whose slots are that only now turned up. */
 	for (uint32_t slot = 0; slot < l->slots; slot++)
 		owner_of(l, slot);
@@ -344,6 +368,7 @@ static void free_slot(struct ledger *l, uint32_t slot)
 	struct slot_seen *s = &l->seen[slot];
 
 	take_in_slot(l, slot, PHASE_BOTH);
+	s->owner = (struct identity){ 0 };
 	s->container = NULL;
 	s->gone = 0;
 	l->owners[slot] = (struct identity){ 0 };
@@ -388,6 +413,7 @@ void ledger_tick(struct ledger *l)
 
 	if (l->stopped)
 		return;
+	meet_owners(l);
 	if (now - l->histograms > HISTOGRAMS_EVERY)
 		take_in(l, 0);
 	free_slots(l, now);
