@@ -18,6 +18,7 @@
 #include "blocked.bpf.h"
 #include "identity.bpf.h"
 #include "kernel.h"
+#include "runqueue.bpf.h"
 #include "throttle.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
@@ -107,12 +108,13 @@ struct moment {
 	u32 row;
 };
 
-static __always_inline struct moment this_moment(u32 row)
+/* Of an event of `task`, on the run queue of `cpu`. */
+static __always_inline struct moment this_moment(struct task_struct *task, u32 cpu)
 {
-	struct moment at = { .row = row };
+	struct moment at = { .row = bpf_get_smp_processor_id() };
 
 	/* In this order: a cut that lies in the future when it is made is then never missed. */
-	at.now = bpf_ktime_get_ns();
+	at.now = clock_of(task, cpu);
 	at.cut = cut;
 	return at;
 }
@@ -309,6 +311,15 @@ static __always_inline bool is_waiting(u32 state)
 	return state == LEDGER_RUNNABLE || state == LEDGER_THROTTLED;
 }
 
+/* Clocks of two CPUs differ a little: an interval does not end before it began. */
+static __always_inline struct moment not_before(const struct ledger_thread *account,
+						struct moment at)
+{
+	if (at.now < LEDGER_SINCE(account->interval))
+		at.now = LEDGER_SINCE(account->interval);
+	return at;
+}
+
 /* The last thing that an event does to an account: from here on the iterator sees the new one. */
 static __always_inline void open_interval(struct ledger_thread *account, u32 state, u64 now)
 {
@@ -450,44 +461,45 @@ static __always_inline void on_death(struct task_struct *task, struct ledger_thr
 	forget_account(task);
 }
 
-static __always_inline void on_switch_out(struct task_struct *task, bool preempt,
-					  const struct moment *at)
+static __always_inline void on_switch_out(struct task_struct *task, bool preempt, struct moment at)
 {
 	struct ledger_thread *account = find_account(task);
-	struct course course = { LEDGER_RUNNING, LEDGER_RUNNING, at->now };
+	struct course course = { LEDGER_RUNNING, LEDGER_RUNNING, 0 };
 	u32 state = preempt ? 0 : task_state(task);
 	struct ledger_sums *sums;
 
 	if (!account || !account->interval)
 		return;
-	sums = sums_of(at->row, slot_of(task, account));
+	at = not_before(account, at);
+	sums = sums_of(at.row, slot_of(task, account));
 	if (!sums)
 		return;
 	if (state_of(account) == LEDGER_RUNNING) {
-		add_times(task, account, sums, at);
+		course.middle = at.now;
+		add_times(task, account, sums, &at);
 	} else {
-		course = course_astray(task, account, at->now);
+		course = course_astray(task, account, at.now);
 		sums->astray++;
 	}
-	close_interval(account, sums, at, &course);
+	close_interval(account, sums, &at, &course);
 	account->ran = task->se.sum_exec_runtime;
 	if (state)
 		sums->voluntary++;
 	else
 		sums->involuntary++;
 	if (state & TASK_DEAD) {
-		on_death(task, account, sums, at);
+		on_death(task, account, sums, &at);
 		return;
 	}
 	if (state) {
-		open_interval(account, what_blocks(task, state), at->now);
+		open_interval(account, what_blocks(task, state), at.now);
 	} else {
 		account->waited = 0;
-		open_wait(task, account, at->row, false, at->now);
+		open_wait(task, account, at.row, false, at.now);
 	}
 }
 
-static __always_inline u32 on_switch_in(struct task_struct *task, const struct moment *at)
+static __always_inline u32 on_switch_in(struct task_struct *task, struct moment at)
 {
 	struct ledger_thread *account = find_account(task);
 	struct ledger_sums *sums;
@@ -497,19 +509,20 @@ static __always_inline u32 on_switch_in(struct task_struct *task, const struct m
 	/* Those that were not born by fork have no account, but they are to blame. */
 	if (!account || !account->interval)
 		return find_slot(task);
-	sums = sums_of(at->row, slot_of(task, account));
+	at = not_before(account, at);
+	sums = sums_of(at.row, slot_of(task, account));
 	if (!sums)
 		return account->slot;
 	if (is_waiting(state_of(account))) {
-		course = course_of_wait(task, account, at->now, &waited);
+		course = course_of_wait(task, account, at.now, &waited);
 		sums->waits[bucket_of(account->waited + waited)]++;
 	} else {
-		course = course_astray(task, account, at->now);
+		course = course_astray(task, account, at.now);
 		sums->astray++;
 	}
-	close_interval(account, sums, at, &course);
-	account->cpu = at->row;
-	open_interval(account, LEDGER_RUNNING, at->now);
+	close_interval(account, sums, &at, &course);
+	account->cpu = at.row;
+	open_interval(account, LEDGER_RUNNING, at.now);
 	return account->slot;
 }
 
@@ -517,22 +530,15 @@ static __always_inline u32 on_switch_in(struct task_struct *task, const struct m
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct moment at = this_moment(bpf_get_smp_processor_id());
+	struct moment at = this_moment(prev, bpf_get_smp_processor_id());
 	u32 slot = LEDGER_SLOT_IDLE;
 
 	if (prev->pid)
-		on_switch_out(prev, preempt, &at);
+		on_switch_out(prev, preempt, at);
 	if (next->pid)
-		slot = on_switch_in(next, &at);
+		slot = on_switch_in(next, at);
 	blame_runs(at.row, slot, at.now);
 	return 0;
-}
-
-static __always_inline u32 cpu_of(struct task_struct *task)
-{
-	if (bpf_core_field_exists(task->thread_info.cpu))
-		return task->thread_info.cpu;
-	return task->cpu;
 }
 
 /* ttwu_do_wakeup() in kernel/sched/core.c: the thread is on its new run queue by now. Woken before
@@ -540,7 +546,7 @@ static __always_inline u32 cpu_of(struct task_struct *task)
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *task)
 {
-	struct moment at = this_moment(bpf_get_smp_processor_id());
+	struct moment at = this_moment(task, cpu_of(task));
 	struct ledger_thread *account = find_account(task);
 	struct ledger_sums *sums;
 	u32 state;
@@ -551,12 +557,13 @@ int BPF_PROG(on_wakeup, struct task_struct *task)
 	state = state_of(account);
 	if (state == LEDGER_RUNNING || is_waiting(state))
 		return 0;
+	at = not_before(account, at);
 	sums = sums_of(at.row, slot_of(task, account));
 	if (!sums)
 		return 0;
 	since = LEDGER_SINCE(account->interval);
 	charge(account, sums, &at, state, since, at.now);
-	add_block(account->slot, state, at.now > since ? at.now - since : 0);
+	add_block(account->slot, state, at.now - since);
 	sums->wakeups++;
 	account->waited = 0;
 	open_wait(task, account, cpu_of(task), false, at.now);
@@ -575,7 +582,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(on_birth, struct task_struct *task)
 {
-	struct moment at = this_moment(bpf_get_smp_processor_id());
+	struct moment at = this_moment(task, cpu_of(task));
 	struct ledger_thread *account = find_account(task);
 	struct ledger_sums *sums;
 
@@ -593,7 +600,7 @@ int BPF_PROG(on_birth, struct task_struct *task)
 SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 {
-	struct moment at = this_moment(bpf_get_smp_processor_id());
+	struct moment at = this_moment(task, cpu_of(task));
 	struct ledger_thread *account = find_account(task);
 	struct ledger_sums *sums;
 	struct course course;
@@ -607,6 +614,7 @@ int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 	sums->migrations++;
 	if (!is_waiting(state_of(account)))
 		return 0;
+	at = not_before(account, at);
 	course = course_of_wait(task, account, at.now, &waited);
 	close_interval(account, sums, &at, &course);
 	account->waited += waited;

@@ -14,6 +14,7 @@
 #include "offcpu.h"
 #include "blocked.bpf.h"
 #include "kernel.h"
+#include "runqueue.bpf.h"
 #include "same_wait.bpf.h"
 #include "stacks.bpf.h"
 #include "throttle.bpf.h"
@@ -580,7 +581,7 @@ int BPF_PROG(on_switch, bool preempted, struct task_struct *prev, struct task_st
 
 	if (stopped_at)
 		return 0;
-	now = bpf_ktime_get_ns();
+	now = clock_of(prev, bpf_get_smp_processor_id());
 	if (next->pid)
 		enter(next, now);
 	if (prev->pid)
@@ -655,7 +656,7 @@ int BPF_PROG(on_wakeup, struct task_struct *task)
 	thread->waker = 0;
 	if (!is_blocked(thread))
 		return 0;
-	now = bpf_ktime_get_ns();
+	now = clock_of(task, cpu_of(task));
 	hash = thread->hash;
 	pair = with_wakers && waker ? tell_pair(hash, waker) : 0;
 	add_interval(pair ? pair | HASH_STATE(hash) : hash, thread->since, now);
@@ -685,7 +686,7 @@ int BPF_PROG(on_new, struct task_struct *task)
 	if (stopped_at || !thread || !record || !walk || !begin_thread(task, record))
 		return 0;
 	tell_thread(task, thread, record, walk);
-	begin_wait(task, thread, thread->running, bpf_ktime_get_ns());
+	begin_wait(task, thread, thread->running, clock_of(task, cpu_of(task)));
 	return 0;
 }
 

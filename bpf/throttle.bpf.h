@@ -9,6 +9,7 @@
 #define PLIMSOLL_BPF_THROTTLE_BPF_H
 
 #include "kernel.h"
+#include "runqueue.bpf.h"
 
 #define MAX_RT_PRIO 100 /* include/linux/sched/prio.h; the quota is not for those below */
 
@@ -16,20 +17,6 @@ struct throttle {
 	u64 clock;  /* ns, counts on and on */
 	bool is_on; /* the clock runs */
 };
-
-/* A thread's own run queue, or with `cpu` >= 0 its cgroup's on that one. */
-static __always_inline struct cfs_rq *queue_of(struct task_struct *task, s32 cpu)
-{
-	struct cfs_rq **queues, *queue = 0;
-
-	if (!bpf_core_field_exists(task->se.cfs_rq))
-		return 0;
-	if (cpu < 0)
-		return READ_AS(struct task_struct, task, se.cfs_rq);
-	queues = READ_AS(struct task_struct, task, sched_task_group, cfs_rq);
-	bpf_probe_read_kernel(&queue, sizeof(queue), queues + cpu);
-	return queue;
-}
 
 static __always_inline void add_running(struct throttle *throttle, u64 now, u64 since)
 {

@@ -284,6 +284,7 @@ static void take_in_slot(struct ledger *l, uint32_t slot, unsigned int phases)
 
 static void take_in(struct ledger *l, unsigned int phases)
 {
+	meet_owners(l);
 	for (uint32_t slot = 0; slot < l->slots; slot++)
 		take_in_slot(l, slot, phases);
 	l->histograms = clock_ns(CLOCK_MONOTONIC);
@@ -473,6 +474,8 @@ static int prepare(struct ledger *l, bool has_task_storage)
 	else
 		bpf_map__set_autocreate(b->maps.accounts_by_number, false);
 	err = ledger_blame_size(b->maps.blame_rings, b->maps.blame_debts, l->rows - 1);
+	if (!err)
+		err = bpf_map__set_max_entries(b->maps.clock_distances, l->rows - 1);
 	if (!err && !has_task_storage)
 		err = bpf_map__set_max_entries(b->maps.accounts_by_number, count_threads_max());
 	if (!err)

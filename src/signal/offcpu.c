@@ -516,6 +516,7 @@ static int load(struct signal *s)
 	configure(s);
 	s->nsums = (size_t)s->possible_cpus * SUM_SETS * SUM_WAYS;
 	s->ntold = (size_t)s->possible_cpus * TOLD_HASH_SETS * TOLD_HASH_WAYS;
+	bpf_map__set_max_entries(s->bpf->maps.clock_distances, (uint32_t)s->possible_cpus);
 	bpf_map__set_max_entries(s->bpf->maps.sums, (uint32_t)s->possible_cpus * SUM_SETS);
 	bpf_map__set_max_entries(s->bpf->maps.told, (uint32_t)s->possible_cpus * TOLD_HASH_SETS);
 	bpf_map__set_max_entries(s->bpf->maps.wait_samples,
