@@ -93,7 +93,7 @@ def build():
     own_flags = {"load": ["-fno-optimize-sibling-calls", "-pthread"], "sleepers": ["-pthread"], "bare": ["-lbpf"]}
     for name in ("load", "measure", "ping_pong", "sleepers", "bare"):
         subprocess.run(["gcc", *flags, "-o", BUILT / name, HERE / f"{name}.c", *own_flags.get(name, [])], check=True)
-    for name in ("bare", "bare_switch"):
+    for name in ("bare", "bare_switch", "bare_events"):
         subprocess.run([clang, *bpf_flags, "-c", HERE / f"{name}.bpf.c", "-o", BUILT / f"{name}.bpf.o"], check=True)
 
 
