@@ -109,12 +109,12 @@ struct moment {
 };
 
 /* Of an event of `task`, on the run queue of `cpu`. */
-static __always_inline struct moment this_moment(struct task_struct *task, u32 cpu)
+static __always_inline struct moment this_moment(struct task_struct *task, u32 cpu, bool is_switch)
 {
 	struct moment at = { .row = bpf_get_smp_processor_id() };
 
 	/* In this order: a cut that lies in the future when it is made is then never missed. */
-	at.now = clock_of(task, cpu);
+	at.now = clock_of(task, cpu, is_switch);
 	at.cut = cut;
 	return at;
 }
@@ -530,7 +530,7 @@ static __always_inline u32 on_switch_in(struct task_struct *task, struct moment 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	struct moment at = this_moment(prev, bpf_get_smp_processor_id());
+	struct moment at = this_moment(prev, bpf_get_smp_processor_id(), true);
 	u32 slot = LEDGER_SLOT_IDLE;
 
 	if (prev->pid)
@@ -546,7 +546,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(on_wakeup, struct task_struct *task)
 {
-	struct moment at = this_moment(task, cpu_of(task));
+	struct moment at = this_moment(task, cpu_of(task), false);
 	struct ledger_thread *account = find_account(task);
 	struct ledger_sums *sums;
 	u32 state;
@@ -582,7 +582,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 SEC("tp_btf/sched_wakeup_new")
 int BPF_PROG(on_birth, struct task_struct *task)
 {
-	struct moment at = this_moment(task, cpu_of(task));
+	struct moment at = this_moment(task, cpu_of(task), false);
 	struct ledger_thread *account = find_account(task);
 	struct ledger_sums *sums;
 
@@ -600,7 +600,7 @@ int BPF_PROG(on_birth, struct task_struct *task)
 SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(on_migrate, struct task_struct *task, int cpu)
 {
-	struct moment at = this_moment(task, cpu_of(task));
+	struct moment at = this_moment(task, cpu_of(task), false);
 	struct ledger_thread *account = find_account(task);
 	struct ledger_sums *sums;
 	struct course course;

@@ -581,7 +581,7 @@ int BPF_PROG(on_switch, bool preempted, struct task_struct *prev, struct task_st
 
 	if (stopped_at)
 		return 0;
-	now = clock_of(prev, bpf_get_smp_processor_id());
+	now = clock_of(prev, bpf_get_smp_processor_id(), true);
 	if (next->pid)
 		enter(next, now);
 	if (prev->pid)
@@ -656,7 +656,7 @@ int BPF_PROG(on_wakeup, struct task_struct *task)
 	thread->waker = 0;
 	if (!is_blocked(thread))
 		return 0;
-	now = clock_of(task, cpu_of(task));
+	now = clock_of(task, cpu_of(task), false);
 	hash = thread->hash;
 	pair = with_wakers && waker ? tell_pair(hash, waker) : 0;
 	add_interval(pair ? pair | HASH_STATE(hash) : hash, thread->since, now);
@@ -686,7 +686,7 @@ int BPF_PROG(on_new, struct task_struct *task)
 	if (stopped_at || !thread || !record || !walk || !begin_thread(task, record))
 		return 0;
 	tell_thread(task, thread, record, walk);
-	begin_wait(task, thread, thread->running, clock_of(task, cpu_of(task)));
+	begin_wait(task, thread, thread->running, clock_of(task, cpu_of(task), false));
 	return 0;
 }
 

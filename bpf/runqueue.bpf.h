@@ -20,6 +20,7 @@
 struct clock_distance {
 	u64 measured; /* when, in rq->clock; 0: not yet */
 	u64 ns;	      /* CLOCK_MONOTONIC less rq->clock */
+	u64 seen;     /* rq->clock in the event before */
 };
 
 /* Written under the lock of the CPU's run queue. */
@@ -68,8 +69,9 @@ static __always_inline void measure_distance(struct clock_distance *distance, u6
 /*
  * CLOCK_MONOTONIC, ns, as of the event that is told of `task`, which is on the run queue of `cpu`:
  * right to within a microsecond. It may be a little less than it was in the event before.
+ * `is_switch`: the scheduler may not have looked at its clock since the event before.
  */
-static __always_inline u64 clock_of(struct task_struct *task, u32 cpu)
+static __always_inline u64 clock_of(struct task_struct *task, u32 cpu, bool is_switch)
 {
 	struct clock_distance *distance = bpf_map_lookup_elem(&clock_distances, &cpu);
 	struct cfs_rq *queue = queue_of(task, -1);
@@ -78,6 +80,9 @@ static __always_inline u64 clock_of(struct task_struct *task, u32 cpu)
 	if (!queue || !distance)
 		return bpf_ktime_get_ns();
 	clock = READ_AS(struct cfs_rq, queue, rq, clock);
+	if (is_switch && clock == distance->seen)
+		return bpf_ktime_get_ns();
+	distance->seen = clock;
 	if ((s64)(clock - distance->measured) > CLOCK_TRUSTED)
 		measure_distance(distance, clock);
 	return clock + distance->ns;

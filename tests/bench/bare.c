@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Loads an object and runs its programs until it is told to stop: with HZ on every CPU's clock, else
- * where each program's section says.
+ * Loads an object and runs its programs until it is told to stop: with HZ on every CPU's clock,
+ * else where each program's section says.
  *
  *     bare OBJECT [HZ]
  */
@@ -70,9 +70,8 @@ int main(int argc, char **argv)
 		perror("bare: load");
 		return 1;
 	}
-	bpf_object__for_each_program(program, object)
-		if (attach(program, argc > 2 ? argv[2] : NULL))
-			return 1;
+	bpf_object__for_each_program(
+		program, object) if (attach(program, argc > 2 ? argv[2] : NULL)) return 1;
 	sigwait(&stop, &signal);
 	return 0;
 }

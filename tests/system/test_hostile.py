@@ -155,7 +155,8 @@ def test_a_terminal_gets_no_orders_of_the_container(outcome):
     """On a terminal the table has colours: ours, and no other escape codes."""
     script = "stty cols 150; exec %s report %s" % (plimsoll.BINARY, outcome[1]["pb.gz"])
     shown = subprocess.run(["script", "--quiet", "--return", "--command", script, "/dev/null"],
-                           stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+                           stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                           env={**os.environ, "TERM": "xterm"})
     assert shown.returncode == 0 and b"\033[" in shown.stdout
     for order in (b"\033[2J", b"\033]0;", b"\033[31m<script>", b"\007", b"\rz"):
         assert order not in shown.stdout

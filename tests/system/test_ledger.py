@@ -64,7 +64,7 @@ def loop_device(path, size):
 
 def test_reads_of_a_slow_disk_are_disk(runc, root, base):
     """A device that gives 6.4 MB a second: each read of 64 KiB takes some 10 ms."""
-    with loop_device(os.path.join(base, "disk"), 8 << 20) as device:
+    with loop_device(os.path.join(base, "slow-disk"), 8 << 20) as device:
         number = os.stat(device).st_rdev
         slow = {"blockIO": {"throttleReadBpsDevice": [
             {"major": os.major(number), "minor": os.minor(number), "rate": 6400000}]},
