@@ -275,7 +275,7 @@ __noinline int learn_word(u32 at)
 	struct stack_words *now, *before;
 	enum slot_base base = BASE_NONE;
 	u32 n, frame, key;
-	u64 word, old;
+	u64 word, old, bounded;
 
 	if (!scratch || !record)
 		return 0;
@@ -311,8 +311,12 @@ __noinline int learn_word(u32 at)
 	scratch->nslots = n + 1;
 	if (at < LOW_WORDS)
 		scratch->low = at + 1;
-	if (frame < record->head.kernel_frames && frame < STACK_FRAMES_MAX &&
-	    is_return_to(word, record->frames[frame]))
+	if (frame >= record->head.kernel_frames || frame >= STACK_FRAMES_MAX)
+		return 0;
+	/* Never changes it, but the verifier sees it: as in hash_words(). */
+	bounded = frame;
+	asm volatile("%0 &= %1" : "+r"(bounded) : "i"(STACK_FRAMES_MAX));
+	if (is_return_to(word, record->frames[bounded]))
 		scratch->covered = frame + 1;
 	return 0;
 }
