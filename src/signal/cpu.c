@@ -386,12 +386,8 @@ static size_t cpu_lost(const struct signal *s, struct lost lost[LOST_MAX])
 		{ "Python parts of stacks", "the interpreter's data could not be read",
 		  s->bpf->bss->lost_python_frames },
 	};
-	size_t n = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
-		if (all[i].count)
-			lost[n++] = all[i];
-	return n;
+	return lost_counted(all, ARRAY_SIZE(all), lost);
 }
 
 const struct signal_ops cpu_signal = {

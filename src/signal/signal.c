@@ -18,3 +18,13 @@ const struct signal_ops *signal_by_name(const char *name)
 			return signals[i];
 	return NULL;
 }
+
+size_t lost_counted(const struct lost *all, size_t n, struct lost lost[LOST_MAX])
+{
+	size_t counted = 0;
+
+	for (size_t i = 0; i < n && counted < LOST_MAX; i++)
+		if (all[i].count)
+			lost[counted++] = all[i];
+	return counted;
+}

@@ -29,6 +29,8 @@ struct lost {
 	uint64_t count;
 };
 #define LOST_MAX 16
+/* Those of `n` rows, at most LOST_MAX, that did happen; returns their number. */
+size_t lost_counted(const struct lost *all, size_t n, struct lost lost[LOST_MAX]);
 
 /* Where a signal's samples go when it is a part of another one, instead of the profile. */
 struct sample_sink {
