@@ -70,8 +70,9 @@ int main(int argc, char **argv)
 		perror("bare: load");
 		return 1;
 	}
-	bpf_object__for_each_program(
-		program, object) if (attach(program, argc > 2 ? argv[2] : NULL)) return 1;
+	bpf_object__for_each_program (program, object)
+		if (attach(program, argc > 2 ? argv[2] : NULL))
+			return 1;
 	sigwait(&stop, &signal);
 	return 0;
 }
